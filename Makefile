@@ -1,0 +1,67 @@
+# `make` alone prints the targets. See CONTRIBUTING.md for what each costs.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# How long each fuzz target runs, and the arguments of the Python suites.
+FUZZTIME ?= 3s
+PYTEST ?=
+PORT ?= 8000
+
+.PHONY: help build demo setup check vet lint fmt test test-go test-race test-python test-long fuzz bench bench-quick clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build the program: bin/terrazzo
+	CGO_ENABLED=0 go build -trimpath -o bin/terrazzo ./cmd/terrazzo
+
+demo: build ## serve demo data and print how to read it (PORT=8000)
+	@tools/setup demo
+	@tools/demo "$(PORT)"
+
+setup: ## install what tests need, in folders of the checkout (and with apt for root)
+	@tools/setup
+
+check: vet lint test-go ## what to run before each commit: vet, lint, Go tests
+
+vet:
+	go vet ./...
+
+lint: ## run the pinned linter
+	@tools/setup lint
+	.tmp/bin/golangci-lint run ./...
+
+fmt: ## format the Go code
+	@tools/setup lint
+	.tmp/bin/golangci-lint fmt ./...
+
+test-go: ## run the Go tests
+	go test ./...
+
+test-race: ## run the Go tests of what is concurrent with the race detector
+	go test -race $$(tools/concurrent)
+
+fuzz: ## run each fuzz target for FUZZTIME (3s)
+	tools/fuzz $(FUZZTIME)
+
+test-python: build ## compare with the real Tiled, and open the web page in a browser
+	@tools/setup python node
+	.venv/bin/python -m pytest tests $(PYTEST)
+
+test: setup vet lint test-go test-race fuzz test-python ## everything, in seconds per fuzz target
+
+test-long: ## everything, with full counts and a minute per fuzz target
+	TERRAZZO_TEST_LONG=1 $(MAKE) test FUZZTIME=60s PYTEST=--long
+
+bench: build ## compare speed and memory with Tiled and nginx: bench/out/table.md
+	@tools/setup system python
+	.venv/bin/python bench/run.py
+
+bench-quick: build ## the same in two minutes, with less of everything
+	@tools/setup system python
+	.venv/bin/python bench/run.py --quick
+
+clean: ## remove what was built and what tests left (not .venv and node_modules)
+	rm -rf bin tests/out bench/out .tmp/demo

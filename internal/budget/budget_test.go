@@ -21,7 +21,7 @@ func TestWaitsInOrder(t *testing.T) {
 		var order []int64
 		var mu sync.Mutex
 		var wg sync.WaitGroup
-		for _, want := range []int64{90, 10} { // the small one asks later and must not overtake
+		for _, want := range []int64{90, 30} { // the small one asks later and must not overtake
 			wg.Go(func() {
 				r, err := b.Reserve(t.Context(), want)
 				if err != nil {

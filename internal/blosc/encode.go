@@ -144,7 +144,8 @@ func (c *compressors) compress(part []byte, codec Codec) ([]byte, error) {
 	case Zstd:
 		if c.zstd == nil {
 			w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest),
-				zstd.WithEncoderCRC(false), zstd.WithWindowSize(encodeBlock), zstd.WithLowerEncoderMem(true))
+				zstd.WithEncoderCRC(false), zstd.WithWindowSize(encodeBlock),
+				zstd.WithAllLitEntropyCompression(true)) // a plane of noise has few matches but few values too
 			if err != nil {
 				return nil, fmt.Errorf("blosc: zstd: %w", err)
 			}

@@ -17,6 +17,27 @@ func TestChunkLimit(t *testing.T) {
 	}
 }
 
+// TestReuse asserts that a second chunk costs no memory: not by way of Decoder,
+// whose pool may forget.
+func TestReuse(t *testing.T) {
+	raw := make([]byte, 100_000)
+	copy(raw, ramp(5000))
+	for _, codec := range []Codec{LZ4, Zstd} {
+		chunk, err := (&Encoder{Codec: codec}).Append(nil, raw, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := ParseHeader(chunk)
+		if err != nil || h.flags&flagMemcpyed != 0 {
+			t.Fatalf("%+v, %v", h, err)
+		}
+		s, dst := new(scratch), make([]byte, len(raw))
+		if n := testing.AllocsPerRun(20, func() { err = s.chunk(h, dst, chunk) }); n != 0 || err != nil {
+			t.Errorf("codec %d: %v allocations, %v", codec, n, err)
+		}
+	}
+}
+
 // ramp is bytes that all positions can be told apart by.
 func ramp(n int) []byte {
 	out := make([]byte, n)

@@ -53,16 +53,18 @@ type Settings struct {
 // Defaults returns the preferences that measurements led to; see
 // docs/design/0004-content-codings.md.
 func Defaults() Settings {
-	near := []string{"identity", "blosc2:lz4", "lz4", "zstd:1", "gzip:1"}
 	return Settings{
-		Loopback: Preference{Binary: near, Text: []string{"identity", "lz4", "zstd:1", "gzip:1"}},
+		Loopback: Preference{
+			Binary: []string{"identity", "blosc2:lz4", "lz4", "gzip:1", "zstd:1"},
+			Text:   []string{"identity", "lz4", "gzip:1", "zstd:1"},
+		},
 		Fast: Preference{
-			Binary: []string{"blosc2:lz4", "lz4", "zstd:1", "identity", "gzip:1"},
-			Text:   []string{"zstd:1", "lz4", "gzip:1", "identity"},
+			Binary: []string{"blosc2:lz4", "identity", "lz4", "gzip:1", "zstd:1"},
+			Text:   []string{"zstd:1", "gzip:1", "lz4", "identity"},
 		},
 		Slow: Preference{
-			Binary: []string{"blosc2:zstd", "zstd:3", "gzip:1", "lz4", "identity"},
-			Text:   []string{"zstd:3", "gzip:6", "lz4", "identity"},
+			Binary: []string{"blosc2:zstd", "zstd:1", "gzip:1", "lz4", "identity"},
+			Text:   []string{"zstd:1", "gzip:1", "lz4", "identity"},
 		},
 	}
 }

@@ -1,0 +1,20 @@
+// Package all lists the file formats that this binary reads.
+package all
+
+import (
+	"github.com/terrazzo-data/terrazzo/adapter"
+	"github.com/terrazzo-data/terrazzo/internal/formats/npy"
+	"github.com/terrazzo-data/terrazzo/internal/formats/sequence"
+)
+
+// List returns the formats, each kind of file with the format that reads it.
+// Those that this binary cannot read stand in the list too: their Kind says
+// what is missing, and describing such a file is errdef.ErrUnsupported.
+//
+// To add a format, add a line.
+func List() []adapter.Format {
+	return append([]adapter.Format{
+		npy.Format{},
+		sequence.Of(npy.Format{}),
+	}, missing()...)
+}

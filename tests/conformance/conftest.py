@@ -1,0 +1,40 @@
+"""Parametrizes tests over the nodes of the served tree.
+
+A test that takes `node`, `array`, `table` or `container` runs once for each
+node of that family; with `@world.where(predicate)` only for
+those that it accepts, and without --long only for those that `quick=` accepts.
+"""
+
+import pytest
+import servers
+import world
+
+FAMILIES = {"node": None, "array": "array", "table": "table", "container": "container"}
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "where(predicate, quick=None): which nodes the test is for")
+    servers.OUT.mkdir(exist_ok=True)
+    (servers.OUT / "unexplained.txt").write_text("")
+
+
+def pytest_generate_tests(metafunc):
+    for name, family in FAMILIES.items():
+        if name in metafunc.fixturenames:
+            nodes = world.nodes() if family is None else world.of_family(family)
+            for marker in metafunc.definition.iter_markers("where"):
+                nodes = [node for node in nodes if marker.args[0](node)]
+                if "quick" in marker.kwargs and not metafunc.config.getoption("--long"):
+                    nodes = [node for node in nodes if marker.kwargs["quick"](node)]
+            assert nodes, "no node fits: the test would test nothing"
+            metafunc.parametrize(name, nodes, ids=[node.path for node in nodes])
+
+
+def pytest_collection_modifyitems(items):
+    # The check of the table of differences has to see all comparisons.
+    items.sort(key=lambda item: "test_compat_page" in item.nodeid)
+
+
+@pytest.fixture
+def long(request):
+    return request.config.getoption("--long")

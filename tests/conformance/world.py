@@ -1,0 +1,107 @@
+"""What the conformance suite compares: two servers over one folder of files."""
+
+import dataclasses
+import functools
+import hashlib
+import pathlib
+
+import httpx
+import make
+import pytest
+import servers
+
+# where(predicate) restricts a test that takes a node to some of them.
+where = pytest.mark.where.with_args
+
+FIXTURES = pathlib.Path(make.__file__).parent
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """One item of the tree, as the real Tiled describes it."""
+
+    path: str
+    family: str
+    structure: dict
+
+    @property
+    def shape(self):
+        return tuple(self.structure["shape"])
+
+    @property
+    def size(self):
+        total = 1
+        for n in self.shape:
+            total *= n
+        return total
+
+    @property
+    def kind(self):
+        return self.structure["data_type"].get("kind", "V")
+
+
+def fixtures():
+    """The folder of files, made again only when its generator has changed."""
+    digest = hashlib.sha256(b"".join((FIXTURES / name).read_bytes() for name in make.SOURCES))
+    target = servers.OUT / "fixtures"
+    stamp = servers.OUT / "fixtures.stamp"
+    if not stamp.exists() or stamp.read_text() != digest.hexdigest():
+        make.main(target)
+        stamp.write_text(digest.hexdigest())
+    return target
+
+
+@functools.cache
+def tiled():
+    return servers.tiled(fixtures() / "shared")
+
+
+@functools.cache
+def under_test():
+    return servers.under_test(fixtures() / "shared")
+
+
+@functools.cache
+def more():
+    """Terrazzo over the files that the real Tiled leaves out."""
+    return servers.terrazzo(fixtures() / "more", name="more")
+
+
+@functools.cache
+def broken():
+    return servers.terrazzo(fixtures() / "broken", name="broken")
+
+
+@functools.cache
+def private():
+    """Both servers with a key and without --public, over a small folder."""
+    folder = fixtures() / "shared" / "nested" / "alpha"
+    return servers.tiled(folder, public=False, name="tiled_private"), servers.under_test(
+        folder, public=False, name="under_test_private"
+    )
+
+
+@functools.cache
+def nodes():
+    """Every node of the real Tiled's tree, the insides of Zarr groups included."""
+    with httpx.Client(base_url=tiled().api, timeout=60, trust_env=False) as http:
+        return sorted(_walk(http, ()), key=lambda node: node.path)
+
+
+def _walk(http, segments):
+    url = "/search/" + "/".join(segments)
+    params = {"page[limit]": 300, "fields": ["structure_family", "structure"]}
+    for item in http.get(url, params=params).raise_for_status().json()["data"]:
+        path = (*segments, item["id"])
+        attributes = item["attributes"]
+        yield Node("/".join(path), attributes["structure_family"], attributes["structure"])
+        if attributes["structure_family"] == "container":
+            yield from _walk(http, path)
+
+
+def of_family(family):
+    return [node for node in nodes() if node.family == family]
+
+
+def node(path):
+    return next(node for node in nodes() if node.path == path)

@@ -1,0 +1,131 @@
+"""Starts the servers that the suites compare, and stops them.
+
+All listen on loopback. Output goes to tests/out/logs/, one file per server.
+"""
+
+import atexit
+import dataclasses
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+
+TESTS = pathlib.Path(__file__).parent
+ROOT = TESTS.parent
+OUT = TESTS / "out"
+TERRAZZO = pathlib.Path(os.environ.get("TERRAZZO", ROOT / "bin" / "terrazzo"))
+TILED = pathlib.Path(sys.executable).with_name("tiled")
+WEB_PAGE = pathlib.Path(sys.prefix) / "share" / "tiled" / "ui"
+START_LIMIT = 900  # seconds; the real Tiled takes minutes for thousands of files
+KEY = "secret"
+
+_running = []
+
+
+@dataclasses.dataclass
+class Server:
+    name: str
+    url: str
+    process: subprocess.Popen
+    log: pathlib.Path
+    started: float  # seconds from start to ready
+
+    @property
+    def api(self):
+        return f"{self.url}/api/v1"
+
+    def stop(self, how=signal.SIGKILL):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, how)
+        self.process.wait(60)
+        if self in _running:
+            _running.remove(self)
+        return self.process.returncode
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def start(name, command, port, ready, env=None):
+    """Runs a command until ready(log text, port) is true."""
+    log = OUT / "logs" / f"{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    home = OUT / "home" / name
+    home.mkdir(parents=True, exist_ok=True)
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("TILED_", "TERRAZZO_"))}
+    environment = {**clean, "HOME": str(home), "PYTHONUNBUFFERED": "1", **(env or {})}
+    environment.pop("XDG_STATE_HOME", None)
+    begun = time.monotonic()
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            env=environment, start_new_session=True,
+        )  # fmt: skip
+    server = Server(name, f"http://127.0.0.1:{port}", process, log, 0)
+    _running.append(server)
+    while not ready(log, port):
+        spent = time.monotonic() - begun
+        if process.poll() is not None or spent > START_LIMIT:
+            server.stop()
+            why = f"not ready after {spent:.0f} s" if spent > START_LIMIT else f"ended with {process.returncode}"
+            raise RuntimeError(f"{name} {why}: {' '.join(map(str, command))}\n{log.read_text()[-3000:]}")
+        time.sleep(0.01)
+    server.started = time.monotonic() - begun
+    return server
+
+
+def _indexed(log, port):
+    return b"Indexing complete." in log.read_bytes()
+
+
+def _healthy(log, port):
+    try:
+        with socket.create_connection(("127.0.0.1", port), 1):
+            pass
+        return httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=5, trust_env=False).status_code == 200
+    except (OSError, httpx.TransportError):
+        return False
+
+
+def tiled(folder, *flags, public=True, name="tiled", env=None):
+    port = free_port()
+    command = [TILED, "serve", "directory", folder, "--port", port, "--api-key", KEY]
+    if public:
+        command.append("--public")
+    return start(name, [*command, *flags], port, _indexed, env)
+
+
+def terrazzo(folder, *flags, public=True, name="terrazzo", env=None):
+    if not TERRAZZO.exists():
+        raise RuntimeError(f"{TERRAZZO} is missing: run `make build`")
+    port = free_port()
+    command = [TERRAZZO, "serve", "directory", folder, "--port", port, "--api-key", KEY]
+    if public:
+        command.append("--public")
+    return start(name, [*command, *flags], port, _healthy, env)
+
+
+def under_test(folder, *flags, **options):
+    """Terrazzo, or a second Tiled with SUITE_SELF_TEST=1: nothing may differ then."""
+    options.setdefault("name", "under_test")
+    return (tiled if self_test() else terrazzo)(folder, *flags, **options)
+
+
+def self_test():
+    return bool(os.environ.get("SUITE_SELF_TEST"))
+
+
+def stop_all():
+    for server in list(_running):
+        server.stop()
+
+
+atexit.register(stop_all)

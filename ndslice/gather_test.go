@@ -9,15 +9,15 @@ import (
 	"github.com/terrazzo-data/terrazzo/ndslice"
 )
 
-func mustSelect(t testing.TB, text string, shape []int64) ndslice.Selection {
-	t.Helper()
+func mustSelect(tb testing.TB, text string, shape []int64) ndslice.Selection {
+	tb.Helper()
 	slice, err := ndslice.Parse(text)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	selection, err := slice.Normalise(shape)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return selection
 }

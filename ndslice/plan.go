@@ -58,22 +58,25 @@ func (a Axis) part(extent, nth int64) (block, first, count int64) {
 		}
 		return (a.Start + first*a.Step) / extent, first, 1
 	}
-	var end int64
-	if a.Step > 0 {
-		block = a.Start/extent + nth
-		first = ceil(block*extent-a.Start, a.Step)
-		end = ceil((block+1)*extent-a.Start, a.Step)
-	} else {
-		block = a.last()/extent + nth
-		first = ceil(a.Start-(block+1)*extent+1, -a.Step)
-		end = ceil(a.Start-block*extent+1, -a.Step)
+	block = min(a.Start, a.last())/extent + nth
+	next := block + 1
+	if a.Step < 0 {
+		next = block - 1
 	}
-	first = max(first, 0)
-	return block, first, min(end, a.Count) - first
+	first = a.enters(block, extent)
+	return block, first, min(a.enters(next, extent), a.Count) - first
 }
 
-// ceil divides by a number > 0 and rounds up; what would be negative is only
-// promised to be <= 0.
+// enters is the first element that lies in the block, on the way through all
+// that the axis touches.
+func (a Axis) enters(block, extent int64) int64 {
+	if a.Step > 0 {
+		return ceil(block*extent-a.Start, a.Step)
+	}
+	return ceil(a.Start-(block+1)*extent+1, -a.Step)
+}
+
+// ceil divides by a number > 0 and rounds up, to 0 at least.
 func ceil(a, b int64) int64 {
 	if a <= 0 {
 		return 0

@@ -68,13 +68,7 @@ func (a Axis) end(at, rows, extent int64) int64 {
 	end := at + rows
 	// The first element that lies in the block of the first one left out.
 	block := (a.Start + end*a.Step) / extent
-	border := end
-	if a.Step > 0 {
-		border = ceil(block*extent-a.Start, a.Step)
-	} else {
-		border = ceil(a.Start-(block+1)*extent+1, -a.Step)
-	}
-	if border > at {
+	if border := a.enters(block, extent); border > at {
 		return border
 	}
 	return end

@@ -25,7 +25,7 @@ func (arrayHTML) Plan(p Payload) (int64, error) {
 
 func (arrayHTML) Encode(ctx context.Context, w io.Writer, p Payload) error {
 	before, after := `<html><body><img src="data:image/png;base64,`, `"/></body></html>`
-	var body io.WriteCloser = base64.NewEncoder(base64.StdEncoding, w)
+	body := base64.NewEncoder(base64.StdEncoding, w)
 	encoder := Encoder(arrayPNG{})
 	if _, err := encoder.Plan(p); err != nil {
 		before, after = "<html><body><pre>", "</pre></body></html>"

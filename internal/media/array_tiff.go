@@ -140,7 +140,7 @@ const (
 func (l tiffLayout) appendDirectory(dst []byte, page int64, t structure.DType) []byte {
 	at := l.start + page*l.directory
 	extra := at + 2 + 12*l.entries + 4 // two lists of four shorts lie behind it
-	bits, format := int64(8*t.ItemSize), map[byte]int64{'b': 1, 'u': 1, 'i': 2, 'f': 3, 'c': 6}[t.Kind]
+	bits, format := 8*t.ItemSize, map[byte]int64{'b': 1, 'u': 1, 'i': 2, 'f': 3, 'c': 6}[t.Kind]
 	photometric := int64(1) // black is zero
 	if l.samples > 1 {
 		photometric = 2 // RGB

@@ -14,17 +14,12 @@ import (
 // only ever grow: partitions have one each, an Arrow file may have one only.
 type merger struct {
 	schema *arrow.Schema
-	grown  map[int]*dictionary
-}
-
-// dictionary is what the batches of one column had until now.
-type dictionary struct {
-	unifier array.DictionaryUnifier
-	last    arrow.Array // the dictionary of the batch before, as it came
+	// unifiers hold what each column had until now.
+	unifiers map[int]array.DictionaryUnifier
 }
 
 func newMerger(schema *arrow.Schema) *merger {
-	return &merger{schema: schema, grown: map[int]*dictionary{}}
+	return &merger{schema: schema, unifiers: map[int]array.DictionaryUnifier{}}
 }
 
 // batch returns the batch with its dictionaries replaced where they have to be.
@@ -54,22 +49,21 @@ func (m *merger) batch(batch arrow.RecordBatch) (arrow.RecordBatch, error) {
 }
 
 func (m *merger) column(i int, column *array.Dictionary) (arrow.Array, error) {
-	known := m.grown[i]
-	if known == nil {
-		unifier, err := array.NewDictionaryUnifier(memory.DefaultAllocator, column.Dictionary().DataType())
-		if err != nil {
+	unifier := m.unifiers[i]
+	if unifier == nil {
+		var err error
+		if unifier, err = array.NewDictionaryUnifier(memory.DefaultAllocator, column.Dictionary().DataType()); err != nil {
 			return nil, fmt.Errorf("%w: %w", errdef.ErrNotAcceptable, err)
 		}
-		known = &dictionary{unifier: unifier}
-		m.grown[i] = known
+		m.unifiers[i] = unifier
 	}
-	places, err := known.unifier.UnifyAndTranspose(column.Dictionary())
+	places, err := unifier.UnifyAndTranspose(column.Dictionary())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errdef.ErrNotAcceptable, err)
 	}
 	defer places.Release()
 	kind := column.DataType().(*arrow.DictionaryType)
-	values, err := known.unifier.GetResultWithIndexType(kind.IndexType)
+	values, err := unifier.GetResultWithIndexType(kind.IndexType)
 	if err != nil {
 		return nil, fmt.Errorf("more values than its indices can count: %w: %w", errdef.ErrNotAcceptable, err)
 	}

@@ -152,20 +152,17 @@ func appendBytes(dst, item []byte, form notation, void bool) []byte {
 	if !void {
 		return appendPythonBytes(dst, item)
 	}
+	const upper = "0123456789ABCDEF"
 	dst = append(dst, 'b', '\'')
 	for _, c := range item {
-		dst = appendHexEscape(dst, c)
+		dst = append(dst, '\\', 'x', upper[c>>4], upper[c&15])
 	}
 	return append(dst, '\'')
 }
 
-func appendHexEscape(dst []byte, c byte) []byte {
-	const hex = "0123456789abcdef"
-	return append(dst, '\\', 'x', hex[c>>4], hex[c&15])
-}
-
 // appendPythonBytes writes the repr of bytes.
 func appendPythonBytes(dst, data []byte) []byte {
+	const lower = "0123456789abcdef"
 	quote := byte('\'')
 	for _, c := range data {
 		if c == '"' {
@@ -188,7 +185,7 @@ func appendPythonBytes(dst, data []byte) []byte {
 		case c == '\t':
 			dst = append(dst, '\\', 't')
 		case c < ' ' || c >= 0x7f:
-			dst = appendHexEscape(dst, c)
+			dst = append(dst, '\\', 'x', lower[c>>4], lower[c&15])
 		default:
 			dst = append(dst, c)
 		}
@@ -271,13 +268,7 @@ func membersOf(t structure.DType, form notation) []member {
 
 // listWriter writes count equal parts of an item as a list.
 func listWriter(write writer, count int, form notation) writer {
-	comma := ","
-	switch form {
-	case inText:
-		comma = " "
-	case inRepr:
-		comma = ", "
-	}
+	comma := map[notation]string{inJSON: ",", inText: " ", inRepr: ", "}[form]
 	return func(dst, item []byte) []byte {
 		dst = append(dst, '[')
 		for i := range count {

@@ -33,18 +33,23 @@ type alias struct{ name, mediaType string }
 // some belong to media types that only other versions of this program write.
 func aliases() []alias {
 	return []alias{
-		{"arrow", typeArrow}, {"feather", typeArrow},
+		{"arrow", typeArrow},
+		{"feather", typeArrow},
 		{"parquet", typeParquet},
 		{"csv", typeCSV},
 		{"json", typeJSON},
-		{"text", typePlain}, {"txt", typePlain},
-		{"html", typeHTML}, {"htm", typeHTML},
+		{"text", typePlain},
+		{"txt", typePlain},
+		{"html", typeHTML},
+		{"htm", typeHTML},
 		{"png", typePNG},
-		{"tif", typeTIFF}, {"tiff", typeTIFF},
+		{"tif", typeTIFF},
+		{"tiff", typeTIFF},
 		{"xls", typeExcel},
 		{"xlsx", typeXLSX},
 		{"zip", "application/zip"},
-		{"h5", "application/x-hdf5"}, {"hdf5", "application/x-hdf5"},
+		{"h5", "application/x-hdf5"},
+		{"hdf5", "application/x-hdf5"},
 		{"nc", "application/x-netcdf"},
 	}
 }

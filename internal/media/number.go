@@ -27,7 +27,7 @@ func appendJSONFloat(dst []byte, v float64, bits int) []byte {
 	}
 	low, high := 1e-5, 1e16
 	if bits == 32 {
-		low, high = float64(float32(1e-6)), 1e13
+		low, high = float64(float32(1e-6)), float64(float32(1e13))
 	}
 	if abs := math.Abs(v); abs != 0 && (abs < low || abs >= high) {
 		return appendExponent(dst, v, bits, 1)
@@ -87,7 +87,7 @@ func appendExponent(dst []byte, v float64, bits, digits int) []byte {
 	}
 	dst = strconv.AppendFloat(dst, v, 'e', precision, bits)
 	// Go writes two digits at least.
-	if at := len(dst) - 2; digits == 1 && dst[at] == '0' {
+	if at := len(dst) - 2; digits == 1 && dst[at] == '0' && dst[at-1] < '0' {
 		dst = append(dst[:at], dst[at+1])
 	}
 	return dst

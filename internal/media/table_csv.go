@@ -73,7 +73,7 @@ func appendCSVRow(dst []byte, columns []cells, row int, alone bool) []byte {
 // quoteCSV puts quotes around what was appended since start, if it needs them.
 func quoteCSV(dst []byte, start int) []byte {
 	cell := dst[start:]
-	if bytes.IndexAny(cell, ",\"\r\n") < 0 {
+	if !bytes.ContainsAny(cell, ",\"\r\n") {
 		return dst
 	}
 	cell = bytes.Clone(cell)

@@ -32,7 +32,7 @@ func cellsOf(a arrow.Array, form notation) cells {
 	c := cells{missing: a.IsNull}
 	switch v := a.(type) {
 	case *array.Null:
-		c.write = func(dst []byte, _ int) []byte { return append(dst, "null"...) }
+		c.missing = func(int) bool { return true }
 	case *array.Boolean:
 		c.write = func(dst []byte, row int) []byte { return appendBool(dst, v.Value(row)) }
 		if form != inJSON {
@@ -113,8 +113,27 @@ func integerWriter(a arrow.Array) func(dst []byte, row int) []byte {
 		return func(dst []byte, row int) []byte { return appendUint(dst, uint64(v.Value(row))) }
 	case *array.Uint64:
 		return func(dst []byte, row int) []byte { return appendUint(dst, v.Value(row)) }
-	case *array.Decimal32, *array.Decimal64, *array.Decimal128, *array.Decimal256:
-		return func(dst []byte, row int) []byte { return append(dst, a.ValueStr(row)...) }
+	default:
+		return decimalWriter(a)
+	}
+}
+
+// decimalWriter writes numbers with all digits of their scale.
+func decimalWriter(a arrow.Array) func(dst []byte, row int) []byte {
+	kind, ok := a.DataType().(arrow.DecimalType)
+	if !ok {
+		return nil
+	}
+	scale := kind.GetScale()
+	switch v := a.(type) {
+	case *array.Decimal32:
+		return func(dst []byte, row int) []byte { return append(dst, v.Value(row).ToString(scale)...) }
+	case *array.Decimal64:
+		return func(dst []byte, row int) []byte { return append(dst, v.Value(row).ToString(scale)...) }
+	case *array.Decimal128:
+		return func(dst []byte, row int) []byte { return append(dst, v.Value(row).ToString(scale)...) }
+	case *array.Decimal256:
+		return func(dst []byte, row int) []byte { return append(dst, v.Value(row).ToString(scale)...) }
 	default:
 		return nil
 	}

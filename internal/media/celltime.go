@@ -91,7 +91,7 @@ func appendDuration(dst []byte, seconds, nanos int64, iso bool) []byte {
 
 // timestampWriter writes ISO 8601 in JSON. In text all rows get the form that
 // the array needs: without a time if there is none in it, with as many digits
-// as the finest has.
+// as the finest has; with a time zone each row stands for itself.
 func timestampWriter(v *array.Timestamp, form notation) func(dst []byte, row int) []byte {
 	at := timeOf(v)
 	zone := v.DataType().(*arrow.TimestampType).TimeZone != ""
@@ -100,12 +100,19 @@ func timestampWriter(v *array.Timestamp, form notation) func(dst []byte, row int
 			return append(appendISO(append(dst, '"'), at(row), zone), '"')
 		}
 	}
-	layout := textLayout(v, at, zone)
+	if zone {
+		return func(dst []byte, row int) []byte {
+			t := at(row)
+			dst = appendFraction(t.AppendFormat(dst, time.DateTime), int64(t.Nanosecond()))
+			return t.AppendFormat(dst, "-07:00")
+		}
+	}
+	layout := textLayout(v, at)
 	return func(dst []byte, row int) []byte { return at(row).AppendFormat(dst, layout) }
 }
 
 // textLayout finds what pandas' to_csv would choose for a column.
-func textLayout(v *array.Timestamp, at func(int) time.Time, zone bool) string {
+func textLayout(v *array.Timestamp, at func(int) time.Time) string {
 	midnight, finest := true, int64(0)
 	for row := range v.Len() {
 		if v.IsNull(row) {
@@ -123,15 +130,12 @@ func textLayout(v *array.Timestamp, at func(int) time.Time, zone bool) string {
 			finest = max(finest, 3)
 		}
 	}
-	layout := time.DateTime
 	switch {
-	case midnight && !zone:
+	case midnight:
 		return time.DateOnly
 	case finest > 0:
-		layout += "." + "000000000"[:finest]
+		return time.DateTime + "." + "000000000"[:finest]
+	default:
+		return time.DateTime
 	}
-	if zone {
-		layout += "-07:00"
-	}
-	return layout
 }

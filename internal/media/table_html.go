@@ -9,7 +9,7 @@ import (
 )
 
 // tableHTML is text/html as pandas' to_html lays it out, without an index.
-// Numbers are written in full; pandas aligns those of a column.
+// Numbers are written in full; pandas rounds and aligns those of a column.
 type tableHTML struct{}
 
 func (tableHTML) Version() int { return 1 }
@@ -17,11 +17,12 @@ func (tableHTML) Version() int { return 1 }
 func (tableHTML) Plan(Payload) (int64, error) { return -1, nil }
 
 func (tableHTML) Encode(ctx context.Context, w io.Writer, p Payload) error {
-	escape := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\n", `\n`, "\r", `\r`, "\t", `\t`)
+	escaper := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\n", `\n`, "\r", `\r`, "\t", `\t`)
+	escape := func(text string) string { return strings.TrimSpace(escaper.Replace(text)) }
 	out := newSink(w)
 	out.buf = append(out.buf, "<table border=\"1\" class=\"dataframe\">\n  <thead>\n    <tr style=\"text-align: right;\">\n"...)
 	for _, name := range p.Table.names() {
-		out.buf = append(append(out.buf, "      <th>"...), escape.Replace(name)...)
+		out.buf = append(append(out.buf, "      <th>"...), escape(name)...)
 		out.buf = append(out.buf, "</th>\n"...)
 	}
 	out.buf = append(out.buf, "    </tr>\n  </thead>\n  <tbody>\n"...)
@@ -39,7 +40,7 @@ func (tableHTML) Encode(ctx context.Context, w io.Writer, p Payload) error {
 				if !column.missing(row) {
 					cell = column.write(cell[:0], row)
 				}
-				out.buf = append(append(out.buf, "      <td>"...), escape.Replace(string(cell))...)
+				out.buf = append(append(out.buf, "      <td>"...), escape(string(cell))...)
 				out.buf = append(out.buf, "</td>\n"...)
 			}
 			out.buf = append(out.buf, "    </tr>\n"...)

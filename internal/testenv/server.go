@@ -30,12 +30,12 @@ type Server struct {
 // Tiled serves a folder with the real Tiled (`tiled serve directory`), with
 // more flags where given, and returns when it has indexed the folder. The API
 // key is "secret"; give "--public" to read without it.
-func Tiled(t testing.TB, dir string, flags ...string) *Server {
-	t.Helper()
-	tiled := filepath.Join(filepath.Dir(Python(t)), "tiled")
-	port := freePort(t)
+func Tiled(tb testing.TB, dir string, flags ...string) *Server {
+	tb.Helper()
+	tiled := filepath.Join(filepath.Dir(Python(tb)), "tiled")
+	port := freePort(tb)
 	args := append([]string{"serve", "directory", dir, "--port", port, "--api-key", "secret"}, flags...)
-	s := start(t, "Indexing complete.", tiled, args...)
+	s := start(tb, "Indexing complete.", tiled, args...)
 	s.Addr = net.JoinHostPort("127.0.0.1", port)
 	s.URL = "http://" + s.Addr
 	s.Key = "secret"
@@ -44,14 +44,14 @@ func Tiled(t testing.TB, dir string, flags ...string) *Server {
 
 // Redis starts an empty Redis that keeps nothing on disk, with more
 // configuration as flags ("--maxmemory", "100mb"). URL is for Redis clients.
-func Redis(t testing.TB, flags ...string) *Server {
-	t.Helper()
-	redis := program(t, "redis", "redis-server", "valkey-server")
-	port := freePort(t)
+func Redis(tb testing.TB, flags ...string) *Server {
+	tb.Helper()
+	redis := program(tb, "redis", "redis-server", "valkey-server")
+	port := freePort(tb)
 	args := append([]string{
-		"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir(),
+		"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", tb.TempDir(),
 	}, flags...)
-	s := start(t, "eady to accept connections", redis, args...)
+	s := start(tb, "eady to accept connections", redis, args...)
 	s.Addr = net.JoinHostPort("127.0.0.1", port)
 	s.URL = "redis://" + s.Addr
 	return s
@@ -60,16 +60,16 @@ func Redis(t testing.TB, flags ...string) *Server {
 // Nginx starts nginx with one server block that holds the given directives
 // (`root /dir;`, or a location with a proxy_pass), and returns when it accepts
 // connections. It logs nothing and keeps its files in the test's own folder.
-func Nginx(t testing.TB, directives string) *Server {
-	t.Helper()
-	nginx := program(t, "nginx", "nginx")
-	dir := t.TempDir()
-	port := freePort(t)
+func Nginx(tb testing.TB, directives string) *Server {
+	tb.Helper()
+	nginx := program(tb, "nginx", "nginx")
+	dir := tb.TempDir()
+	port := freePort(tb)
 	conf := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(conf, []byte(nginxConf(dir, port, directives)), 0o600); err != nil {
-		t.Fatalf("testenv: %v", err)
+		tb.Fatalf("testenv: %v", err)
 	}
-	s := start(t, "start worker process ", nginx, "-p", dir, "-c", conf, "-e", "stderr")
+	s := start(tb, "start worker process ", nginx, "-p", dir, "-c", conf, "-e", "stderr")
 	s.Addr = net.JoinHostPort("127.0.0.1", port)
 	s.URL = "http://" + s.Addr
 	return s
@@ -104,18 +104,18 @@ http {
 
 // start runs a program until it prints a line that contains ready. The
 // program and all that it starts are killed when the test ends.
-func start(t testing.TB, ready, program string, args ...string) *Server {
-	t.Helper()
-	cmd := exec.Command(program, args...)
-	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "PYTHONUNBUFFERED=1")
+func start(tb testing.TB, ready, program string, args ...string) *Server {
+	tb.Helper()
+	cmd := exec.CommandContext(tb.Context(), program, args...)
+	cmd.Env = append(os.Environ(), "HOME="+tb.TempDir(), "PYTHONUNBUFFERED=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, in, err := os.Pipe()
 	if err != nil {
-		t.Fatalf("testenv: %v", err)
+		tb.Fatalf("testenv: %v", err)
 	}
 	cmd.Stdout, cmd.Stderr = in, in
 	if err := cmd.Start(); err != nil {
-		t.Fatalf("testenv: %s: %v", program, err)
+		tb.Fatalf("testenv: %s: %v", program, err)
 	}
 	_ = in.Close()
 	is := make(chan error, 1)
@@ -124,7 +124,7 @@ func start(t testing.TB, ready, program string, args ...string) *Server {
 		defer close(drained)
 		watch(out, ready, is)
 	}()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		_ = cmd.Wait()
 		<-drained
@@ -133,10 +133,10 @@ func start(t testing.TB, ready, program string, args ...string) *Server {
 	select {
 	case err := <-is:
 		if err != nil {
-			t.Fatalf("testenv: %s: %v", program, err)
+			tb.Fatalf("testenv: %s: %v", program, err)
 		}
 	case <-time.After(startLimit):
-		t.Fatalf("testenv: %s: not ready after %v: it did not print %q", program, startLimit, ready)
+		tb.Fatalf("testenv: %s: not ready after %v: it did not print %q", program, startLimit, ready)
 	}
 	return &Server{PID: cmd.Process.Pid}
 }
@@ -172,11 +172,11 @@ func eof(err error) error {
 }
 
 // freePort returns a port that nothing listened on a moment ago.
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func freePort(tb testing.TB) string {
+	tb.Helper()
+	l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatalf("testenv: %v", err)
+		tb.Fatalf("testenv: %v", err)
 	}
 	defer func() { _ = l.Close() }()
 	_, port, _ := net.SplitHostPort(l.Addr().String())

@@ -22,11 +22,11 @@ const MustRun = "TEST_MUST_RUN"
 
 // Root returns the absolute path of the checkout: the nearest folder above
 // the test's own that holds go.mod. It fails the test when there is none.
-func Root(t testing.TB) string {
-	t.Helper()
+func Root(tb testing.TB) string {
+	tb.Helper()
 	dir, err := os.Getwd()
 	if err != nil {
-		t.Fatalf("testenv: %v", err)
+		tb.Fatalf("testenv: %v", err)
 	}
 	for {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
@@ -34,7 +34,7 @@ func Root(t testing.TB) string {
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
-			t.Fatal("testenv: no go.mod above the test's folder: run the test inside the checkout")
+			tb.Fatal("testenv: no go.mod above the test's folder: run the test inside the checkout")
 		}
 		dir = parent
 	}
@@ -42,45 +42,45 @@ func Root(t testing.TB) string {
 
 // Python returns the path of the interpreter of the checkout's virtual
 // environment, which has everything in tests/requirements.txt.
-func Python(t testing.TB) string {
-	t.Helper()
-	path := filepath.Join(Root(t), ".venv", "bin", "python")
+func Python(tb testing.TB) string {
+	tb.Helper()
+	path := filepath.Join(Root(tb), ".venv", "bin", "python")
 	if _, err := os.Stat(path); err != nil {
-		missing(t, "python", "run tools/setup python")
+		missing(tb, "python", "run tools/setup python")
 	}
 	return path
 }
 
 // Chromium returns the path of a Chromium browser.
-func Chromium(t testing.TB) string {
-	t.Helper()
-	return program(t, "chromium", "chromium", "chromium-browser", "google-chrome")
+func Chromium(tb testing.TB) string {
+	tb.Helper()
+	return program(tb, "chromium", "chromium", "chromium-browser", "google-chrome")
 }
 
 // Node returns the path of node, for scripts that use tests/node_modules.
-func Node(t testing.TB) string {
-	t.Helper()
-	if _, err := os.Stat(filepath.Join(Root(t), "tests", "node_modules", "playwright-core")); err != nil {
-		missing(t, "node", "run tools/setup node")
+func Node(tb testing.TB) string {
+	tb.Helper()
+	if _, err := os.Stat(filepath.Join(Root(tb), "tests", "node_modules", "playwright-core")); err != nil {
+		missing(tb, "node", "run tools/setup node")
 	}
-	return program(t, "node", "node")
+	return program(tb, "node", "node")
 }
 
 // UI returns the folder of Tiled's own web page as built by its authors, out
 // of the wheel in the checkout's virtual environment. It holds index.html.
-func UI(t testing.TB) string {
-	t.Helper()
-	dir := filepath.Join(filepath.Dir(filepath.Dir(Python(t))), "share", "tiled", "ui")
+func UI(tb testing.TB) string {
+	tb.Helper()
+	dir := filepath.Join(filepath.Dir(filepath.Dir(Python(tb))), "share", "tiled", "ui")
 	if _, err := os.Stat(filepath.Join(dir, "index.html")); err != nil {
-		missing(t, "python", "the wheel in .venv has no web page; run tools/setup python")
+		missing(tb, "python", "the wheel in .venv has no web page; run tools/setup python")
 	}
 	return dir
 }
 
 // program returns the first of the names that is on the PATH or in the
 // folders of system programs; what is the name that TEST_MUST_RUN uses.
-func program(t testing.TB, what string, names ...string) string {
-	t.Helper()
+func program(tb testing.TB, what string, names ...string) string {
+	tb.Helper()
 	for _, name := range names {
 		if path, err := exec.LookPath(name); err == nil {
 			return path
@@ -91,16 +91,16 @@ func program(t testing.TB, what string, names ...string) string {
 			}
 		}
 	}
-	missing(t, what, "run tools/setup system")
+	missing(tb, what, "run tools/setup system")
 	return ""
 }
 
 // missing ends the test: as failed where TEST_MUST_RUN names what, else as
 // skipped.
-func missing(t testing.TB, what, remedy string) {
-	t.Helper()
+func missing(tb testing.TB, what, remedy string) {
+	tb.Helper()
 	if slices.Contains(strings.Split(os.Getenv(MustRun), ","), what) {
-		t.Fatalf("testenv: %s is missing and %s names it: %s", what, MustRun, remedy)
+		tb.Fatalf("testenv: %s is missing and %s names it: %s", what, MustRun, remedy)
 	}
-	t.Skipf("testenv: %s is missing: %s", what, remedy)
+	tb.Skipf("testenv: %s is missing: %s", what, remedy)
 }

@@ -1,0 +1,107 @@
+// Package cli is the command line: one file for each command. Commands turn
+// flags into settings, and leave the work to the packages they call.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/terrazzo-data/terrazzo/adapter"
+)
+
+// Program is one run of the program.
+type Program struct {
+	Args     []string
+	Out, Err io.Writer
+	Formats  []adapter.Format
+}
+
+// grammar is the command line as kong reads it.
+type grammar struct {
+	Serve   serveCommand   `cmd:"" help:"Serve data over HTTP."`
+	Config  configCommand  `cmd:"" help:"Work with configuration files."`
+	Index   indexCommand   `cmd:"" help:"Look into all files of a folder ahead of time, so that searches by metadata answer at once."`
+	Formats formatsCommand `cmd:"" help:"List the file formats that this installation reads."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+// Exit statuses.
+const (
+	exitOK    = 0
+	exitError = 1
+	exitUsage = 2
+)
+
+// Run runs the program and returns its exit status.
+func Run(ctx context.Context, p Program) int {
+	var g grammar
+	exit := -1
+	parser, err := kong.New(&g, kong.Name("terrazzo"),
+		kong.Description("Serves chunked arrays and tables in files over HTTP, to the clients and the web page of Tiled."),
+		kong.Writers(p.Out, p.Err), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Exit(func(code int) { exit = code }), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(&p))
+	if err != nil {
+		fmt.Fprintln(p.Err, "terrazzo:", err)
+		return exitUsage
+	}
+	if len(p.Args) == 0 {
+		p.Args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(p.Args)
+	if exit >= 0 { // --help was asked for and given
+		return exit
+	}
+	if err != nil {
+		fmt.Fprintf(p.Err, "terrazzo: %v\nSee terrazzo --help.\n", err)
+		return exitUsage
+	}
+	if err := parsed.Run(); err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintln(p.Err, "terrazzo:", err)
+		return exitError
+	}
+	return exitOK
+}
+
+type versionCommand struct{}
+
+// Run prints the version.
+func (versionCommand) Run(p *Program) error {
+	_, err := fmt.Fprintln(p.Out, "terrazzo", version())
+	return err
+}
+
+// release is the version of this source tree.
+const release = "0.1.0"
+
+// version is the release, with the commit if the build knew it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return release
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return release + "+" + s.Value[:12]
+		}
+	}
+	return release
+}
+
+// logger writes to w at a level and in a format of the settings.
+func logger(w io.Writer, level, format string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("--log-level %q: expected debug, info, warn or error", level)
+	}
+	o := &slog.HandlerOptions{Level: l}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o)), nil
+	}
+	return slog.New(slog.NewTextHandler(w, o)), nil
+}

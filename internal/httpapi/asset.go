@@ -1,0 +1,145 @@
+package httpapi
+
+import (
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/terrazzo-data/terrazzo/adapter"
+	"github.com/terrazzo-data/terrazzo/errdef"
+	"github.com/terrazzo-data/terrazzo/internal/catalog"
+)
+
+// asset finds the node and the asset that id names. Whether raw files may be
+// had at all is said first.
+func (c *call) asset() (adapter.AssetHolder, adapter.Asset, int, error) {
+	if !c.ExposeRawAssets {
+		return nil, adapter.Asset{}, 0, fmt.Errorf("this server does not give out files as they are (expose_raw_assets: false): %w", errdef.ErrForbidden)
+	}
+	id, err := c.number("id", -1, 0)
+	if err != nil {
+		return nil, adapter.Asset{}, 0, err
+	}
+	if id < 0 {
+		return nil, adapter.Asset{}, 0, unprocessable("parameter id: it is missing; expected the id of an asset in data_sources")
+	}
+	// The node need not be readable: a broken file can still be fetched.
+	a, err := catalog.Lookup(c.r.Context(), c.Root, c.path, c.Column)
+	if err != nil {
+		return nil, adapter.Asset{}, 0, err
+	}
+	holder, ok := adapter.As[adapter.AssetHolder](a)
+	if !ok {
+		return nil, adapter.Asset{}, 0, fmt.Errorf("the node at /%s has no files of its own: %w", strings.Join(c.path, "/"), errdef.ErrNotFound)
+	}
+	assets, err := holder.Assets(c.r.Context())
+	if err != nil {
+		return nil, adapter.Asset{}, 0, err
+	}
+	if id < 1 || id > int64(len(assets)) {
+		return nil, adapter.Asset{}, 0, fmt.Errorf("parameter id: the node at /%s has no asset %d: %w", strings.Join(c.path, "/"), id, errdef.ErrNotFound)
+	}
+	return holder, assets[id-1], int(id), nil
+}
+
+// assetBytes answers GET /asset/bytes/{path}: a file as it is, or a range of it.
+func (c *call) assetBytes() error {
+	holder, asset, id, err := c.asset()
+	if err != nil {
+		return err
+	}
+	relative, _ := c.one("relative_path")
+	switch {
+	case asset.Directory && relative == "":
+		return invalid("parameter relative_path: the asset is a folder; name a file of asset/manifest")
+	case !asset.Directory && relative != "":
+		return invalid("parameter relative_path: the asset is a single file")
+	}
+	file, stamp, err := holder.OpenAsset(c.r.Context(), id, relative)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }() // only read from
+	name := relative
+	if name == "" {
+		name = asset.URI
+	}
+	c.serveFile(file, stamp, path.Base(name))
+	return nil
+}
+
+// settled is how old a file must be for its stamp to tell one state of it from
+// the next.
+const settled = 2 * time.Second
+
+func (c *call) serveFile(file adapter.File, stamp adapter.Stamp, name string) {
+	h := c.w.Header()
+	kind := mime.TypeByExtension(path.Ext(name))
+	if kind == "" {
+		kind = "application/octet-stream"
+	}
+	h.Set("Content-Type", kind)
+	h.Set("Content-Disposition", `attachment; filename="`+safeName(name)+`"`)
+	h.Set("X-Content-Type-Options", "nosniff")
+	v := adapter.Version{Trusted: time.Since(time.Unix(0, max(stamp.Mtime, stamp.Ctime))) > settled, Modified: stamp.Modified()}
+	check := validate(v, "asset", name, fmt.Sprint(stamp))
+	c.headers(check, "")
+	if check.tag == "" {
+		c.r.Header.Del("Range") // parts of a file that is changing do not fit together
+	}
+	c.seen.Started = true
+	http.ServeContent(c.w, c.r, "", check.modified, &checkedFile{SectionReader: adapter.ReaderOf(file), unchanged: func() error {
+		return unchanged(file, stamp)
+	}})
+}
+
+// A checkedFile looks, before it gives the last bytes, whether the file is
+// still what it was. If not, the answer ends too short, which a client sees.
+type checkedFile struct {
+	*io.SectionReader
+	unchanged func() error
+}
+
+func (f *checkedFile) Read(p []byte) (int, error) {
+	n, err := f.SectionReader.Read(p)
+	if at, _ := f.Seek(0, io.SeekCurrent); n > 0 && at >= f.Size() {
+		if changed := f.unchanged(); changed != nil {
+			return 0, changed
+		}
+	}
+	return n, err
+}
+
+// unchanged asks a file that can say so whether it still has the stamp.
+func unchanged(file adapter.File, stamp adapter.Stamp) error {
+	f, ok := file.(interface{ Stamp() (adapter.Stamp, error) })
+	if !ok {
+		return nil
+	}
+	now, err := f.Stamp()
+	if err == nil && now != stamp {
+		err = errdef.ErrChanged
+	}
+	return err
+}
+
+// assetManifest answers GET /asset/manifest/{path}.
+func (c *call) assetManifest() error {
+	holder, asset, id, err := c.asset()
+	if err != nil {
+		return err
+	}
+	if !asset.Directory {
+		return invalid("parameter id: asset %s is a file; only folders have a manifest", strconv.Itoa(id))
+	}
+	files, err := holder.Manifest(c.r.Context(), id)
+	if err != nil {
+		return err
+	}
+	return c.document(validator{}, map[string]any{"manifest": files})
+}

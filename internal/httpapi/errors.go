@@ -1,0 +1,119 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	"github.com/terrazzo-data/terrazzo/errdef"
+	"github.com/terrazzo-data/terrazzo/internal/auth"
+)
+
+// statuses is the one place where errors become statuses. The first that
+// matches counts.
+var statuses = [...]struct { //nolint:gochecknoglobals // a constant table
+	err    error
+	status int
+}{
+	{errdef.ErrInvalid, http.StatusBadRequest},
+	{errdef.ErrUnauthenticated, http.StatusUnauthorized},
+	{errdef.ErrForbidden, http.StatusForbidden},
+	{errdef.ErrNotFound, http.StatusNotFound},
+	{errdef.ErrNotAllowed, http.StatusMethodNotAllowed},
+	{errdef.ErrNotAcceptable, http.StatusNotAcceptable},
+	{errdef.ErrConflict, http.StatusConflict},
+	{errdef.ErrGone, http.StatusGone},
+	{errdef.ErrTooLarge, http.StatusRequestEntityTooLarge},
+	{errdef.ErrUnsupported, http.StatusUnsupportedMediaType},
+	{errdef.ErrUnprocessable, http.StatusUnprocessableEntity},
+	{errdef.ErrLimited, http.StatusTooManyRequests},
+	{errdef.ErrUnavailable, http.StatusServiceUnavailable},
+	{errdef.ErrChanged, http.StatusServiceUnavailable},
+}
+
+// statusOf returns the status for err; what no row knows is our own fault.
+func statusOf(err error) int {
+	for _, s := range statuses {
+		if errors.Is(err, s.err) {
+			return s.status
+		}
+	}
+	return http.StatusInternalServerError
+}
+
+func invalid(format string, args ...any) error {
+	return fmt.Errorf(format+": %w", append(args, errdef.ErrInvalid)...)
+}
+
+func unprocessable(format string, args ...any) error {
+	return fmt.Errorf(format+": %w", append(args, errdef.ErrUnprocessable)...)
+}
+
+// retryAfter is what a client is asked to wait, in seconds: Tiled's client
+// understands a number only.
+const retryAfter = 1
+
+// fail writes err as the protocol wants it: {"detail": text}, as exactly
+// application/json. Once bytes of a body were sent it cuts the connection, so
+// that nobody takes half an answer for a whole one.
+func (c *call) fail(err error) {
+	if c.r.Context().Err() != nil && errors.Is(err, context.Canceled) {
+		c.seen.Gone = true
+		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's own way to end a connection; nobody listens
+	}
+	if c.seen.Started {
+		c.Log.LogAttrs(c.r.Context(), slog.LevelWarn, "answer cut off", slog.String("path", c.r.URL.Path), slog.Any("error", err))
+		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's own way to end a connection
+	}
+	status := statusOf(err)
+	detail := detailOf(err)
+	h := c.w.Header()
+	for _, name := range []string{"ETag", "Last-Modified", "Content-Encoding", "Content-Length", "Content-Disposition", "Accept-Ranges", "Terrazzo-Cache-Control"} {
+		h.Del(name)
+	}
+	switch status {
+	case http.StatusInternalServerError:
+		c.Log.LogAttrs(c.r.Context(), slog.LevelError, "internal error", slog.String("path", c.r.URL.Path), slog.Any("error", err))
+		detail = "internal error; the server's log has more under this request's X-Tiled-Request-ID"
+	case http.StatusServiceUnavailable:
+		h.Set("Retry-After", strconv.Itoa(retryAfter))
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", `Bearer scope="read:metadata read:data"`)
+		h.Set("X-Tiled-Root", c.base())
+	}
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Type", "application/json")
+	body, _ := json.Marshal(map[string]string{"detail": detail}) // strings marshal
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	c.w.WriteHeader(status)
+	if c.r.Method != http.MethodHead {
+		_, _ = c.w.Write(body) // nobody to tell
+	}
+}
+
+// detailOf is the error's text without the sentinels' own, which the status
+// says already.
+func detailOf(err error) string {
+	text := err.Error()
+	for _, s := range statuses {
+		text = trimSuffixes(text, ": "+s.err.Error())
+	}
+	return text
+}
+
+func trimSuffixes(text, suffix string) string {
+	for len(text) > len(suffix) && text[len(text)-len(suffix):] == suffix {
+		text = text[:len(text)-len(suffix)]
+	}
+	return text
+}
+
+// lacking is the answer to somebody who may not do what they ask.
+func (c *call) lacking(s auth.Scope) error {
+	return fmt.Errorf("Not enough permissions. Requires scopes [%q]. Request had no API key; use ?api_key=… or the header 'Authorization: Apikey …': %w", //nolint:staticcheck // the text that Tiled's users know
+		string(s), errdef.ErrUnauthenticated)
+}

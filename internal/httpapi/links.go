@@ -1,0 +1,102 @@
+package httpapi
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/terrazzo-data/terrazzo/structure"
+)
+
+// base returns the URL of the API as the client sees it, without a slash at
+// the end: what links are built from. Forwarded headers count only from
+// proxies that were named, since whoever sets them decides where clients go.
+func (c *call) base() string { return c.origin() + api }
+
+// origin is scheme, host and root path as the client sees them.
+func (c *call) origin() string {
+	if c.PublicURL != "" {
+		return c.PublicURL
+	}
+	scheme, host := "http", c.r.Host
+	if c.r.TLS != nil {
+		scheme = "https"
+	}
+	if c.trusted() {
+		if v := first(c.r.Header.Get("X-Forwarded-Proto")); v == "http" || v == "https" {
+			scheme = v
+		}
+		if v := first(c.r.Header.Get("X-Forwarded-Host")); validHost(v) {
+			host = v
+		}
+	}
+	if !validHost(host) {
+		host = "localhost"
+	}
+	return scheme + "://" + host + c.RootPath
+}
+
+// trusted tells whether the request came straight from a proxy that was named.
+func (c *call) trusted() bool {
+	host, _, err := net.SplitHostPort(c.r.RemoteAddr)
+	if err != nil {
+		return false
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return false
+	}
+	addr = addr.Unmap().WithZone("")
+	for _, p := range c.Proxies {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// first is the first of a comma-separated list, the proxy nearest the client.
+func first(list string) string {
+	value, _, _ := strings.Cut(list, ",")
+	return strings.TrimSpace(value)
+}
+
+// validHost takes what RFC 3986 §3.2.2 allows in a host with port, and nothing
+// that could end the authority of a link.
+func validHost(host string) bool {
+	if host == "" || len(host) > 255 {
+		return false
+	}
+	return strings.IndexFunc(host, func(r rune) bool {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
+			return false
+		}
+		return !strings.ContainsRune("-._~:[]", r)
+	}) < 0
+}
+
+// links returns the links of a node, as its family has them.
+func links(base, path string, family structure.Family, ndim int) map[string]any {
+	to := func(route string) string { return base + "/" + route + "/" + path }
+	doc := map[string]any{"self": to("metadata")}
+	switch family {
+	case structure.FamilyContainer:
+		doc["search"], doc["search_deep"], doc["full"] = to("search"), to("search-deep"), to("container/full")
+	case structure.FamilyArray, structure.FamilySparse:
+		indexes := make([]string, ndim)
+		for i := range indexes {
+			indexes[i] = fmt.Sprintf("{%d}", i)
+		}
+		doc["full"], doc["block"] = to("array/full"), to("array/block")+"?block="+strings.Join(indexes, ",")
+	case structure.FamilyTable:
+		doc["full"], doc["partition"] = to("table/full"), to("table/partition")+"?partition={index}"
+	case structure.FamilyAwkward:
+		doc["full"], doc["buffers"] = to("awkward/full"), to("awkward/buffers")
+	case structure.FamilyRagged:
+		doc["full"], doc["block"] = to("ragged/full"), to("ragged/block")+"?block={0}"
+	case structure.FamilyBytes:
+	}
+	return doc
+}

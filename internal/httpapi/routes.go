@@ -1,0 +1,106 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/terrazzo-data/terrazzo/errdef"
+	"github.com/terrazzo-data/terrazzo/internal/auth"
+)
+
+// A route is one endpoint. The same table dispatches requests and writes the
+// OpenAPI document, so that the two cannot disagree.
+type route struct {
+	// name is the endpoint's in metrics, "array/full".
+	name string
+	// prefix is its path, behind which the node's path follows if node.
+	prefix string
+	node   bool
+	// post says that POST is allowed beside GET, with a JSON list of names.
+	post bool
+	// open says that it is answered without a key; scope is what it needs.
+	open    bool
+	scope   auth.Scope
+	summary string
+	params  []string
+	handle  handler
+}
+
+const api = "/api/v1"
+
+// table returns all routes. Longer prefixes stand before shorter ones.
+func (a *API) table() []route {
+	listing := []string{"fields", "select_metadata", "max_depth", "omit_links", "include_data_sources"}
+	page := append(slices.Clone(listing), "page[offset]", "page[cursor]", "page[limit]", "sort")
+	data := []string{"format", "filename"}
+	return []route{
+		{name: "about", prefix: api, open: true, summary: "What this server is and can do", handle: (*call).about},
+		{name: "metadata", prefix: api + "/metadata", node: true, scope: auth.ReadMetadata, params: append(slices.Clone(listing), "root_path"), summary: "Metadata and structure of one node", handle: (*call).metadata},
+		{name: "search", prefix: api + "/search", node: true, scope: auth.ReadMetadata, params: page, summary: "Members of a container, filtered, sorted, in pages", handle: (*call).search},
+		{name: "search-deep", prefix: api + "/search-deep", node: true, scope: auth.ReadMetadata, params: page, summary: "Members at any depth below a container", handle: (*call).searchDeep},
+		{name: "distinct", prefix: api + "/distinct", node: true, scope: auth.ReadMetadata, params: []string{"metadata", "structure_families", "specs", "counts"}, summary: "Distinct values among the members of a container", handle: (*call).distinct},
+		{name: "revisions", prefix: api + "/revisions", node: true, scope: auth.ReadMetadata, summary: "Earlier metadata of a node; files have none", handle: (*call).revisions},
+		{name: "array/full", prefix: api + "/array/full", node: true, scope: auth.ReadData, params: append([]string{"slice", "expected_shape"}, data...), summary: "A slice of an array", handle: (*call).arrayFull},
+		{name: "array/block", prefix: api + "/array/block", node: true, scope: auth.ReadData, params: append([]string{"block", "slice", "expected_shape"}, data...), summary: "One chunk of an array, or a slice of it", handle: (*call).arrayBlock},
+		{name: "table/full", prefix: api + "/table/full", node: true, post: true, scope: auth.ReadData, params: append([]string{"column"}, data...), summary: "All rows of a table", handle: (*call).tableFull},
+		{name: "table/partition", prefix: api + "/table/partition", node: true, post: true, scope: auth.ReadData, params: append([]string{"partition", "column"}, data...), summary: "One partition of a table", handle: (*call).tablePartition},
+		{name: "container/full", prefix: api + "/container/full", node: true, post: true, scope: auth.ReadData, params: append([]string{"field"}, data...), summary: "A container as one document", handle: (*call).containerFull},
+		{name: "node/full", prefix: api + "/node/full", node: true, post: true, scope: auth.ReadData, params: append([]string{"field"}, data...), summary: "A table or container as a whole (deprecated)", handle: (*call).nodeFull},
+		{name: "asset/bytes", prefix: api + "/asset/bytes", node: true, scope: auth.ReadData, params: []string{"id", "relative_path"}, summary: "A file behind a node, as it is; with ranges", handle: (*call).assetBytes},
+		{name: "asset/manifest", prefix: api + "/asset/manifest", node: true, scope: auth.ReadData, params: []string{"id"}, summary: "The files in a folder behind a node", handle: (*call).assetManifest},
+		{name: "metrics", prefix: api + "/metrics", scope: auth.Metrics, summary: "Counters for Prometheus", handle: (*call).metrics},
+		{name: "docs", prefix: api + "/docs", open: true, summary: "This interface as a page", handle: (*call).docs},
+		{name: "zarr/v2", prefix: "/zarr/v2", node: true, scope: auth.ReadData, summary: "The tree as Zarr version 2 groups and arrays", handle: (*call).zarrV2},
+		{name: "zarr/v3", prefix: "/zarr/v3", node: true, scope: auth.ReadData, summary: "The tree as Zarr version 3 groups and arrays", handle: (*call).zarrV3},
+		{name: "healthz", prefix: "/healthz", open: true, summary: "Whether the server is ready", handle: (*call).healthz},
+		{name: "ui-settings", prefix: "/tiled-ui-settings", open: true, summary: "Settings of the web page", handle: (*call).uiSettings},
+		{name: "openapi", prefix: "/openapi.json", open: true, summary: "This interface as an OpenAPI document", handle: (*call).openapi},
+		{name: "docs", prefix: "/docs", open: true, summary: "This interface as a page", handle: (*call).docs},
+		{name: "ui", prefix: "/ui", node: true, open: true, summary: "The web page", handle: (*call).page},
+		{name: "landing", prefix: "/", open: true, summary: "The way to the web page", handle: (*call).landing},
+	}
+}
+
+// match finds the route for a path, which is behind RootPath, and returns what
+// follows its prefix. Doubled slashes count as one, and are never redirected:
+// clients would turn a redirected POST into a GET.
+func (a *API) match(method, path string) (route, string, error) {
+	parts := segments(path)
+	if root := segments(a.RootPath); len(root) > 0 {
+		if len(parts) < len(root) || !slices.Equal(parts[:len(root)], root) {
+			return route{}, "", fmt.Errorf("%s: this server answers under %s/: %w", quoted(path), a.RootPath, errdef.ErrNotFound)
+		}
+		parts = parts[len(root):]
+	}
+	for _, rt := range a.routes {
+		prefix := segments(rt.prefix)
+		if len(parts) < len(prefix) || !slices.Equal(parts[:len(prefix)], prefix) || !rt.node && len(parts) != len(prefix) {
+			continue
+		}
+		if err := rt.allows(method); err != nil {
+			return route{}, "", err
+		}
+		return rt, strings.Join(parts[len(prefix):], "/"), nil
+	}
+	return route{}, "", fmt.Errorf("%s: no such endpoint; %s/docs lists them: %w", quoted(path), a.RootPath, errdef.ErrNotFound)
+}
+
+func (rt route) allows(method string) error {
+	switch {
+	case method == http.MethodGet, method == http.MethodHead, rt.post && method == http.MethodPost:
+		return nil
+	case rt.post:
+		return fmt.Errorf("%.20s %s: this server serves files for reading; allowed are GET, HEAD and POST: %w", method, rt.prefix, errdef.ErrNotAllowed)
+	}
+	return fmt.Errorf("%.20s %s: this server serves files for reading; allowed are GET and HEAD: %w", method, rt.prefix, errdef.ErrNotAllowed)
+}
+
+// quoted shortens what a client sent for use in a message.
+func quoted(text string) string {
+	if len(text) > 200 {
+		text = text[:200] + "…"
+	}
+	return fmt.Sprintf("%q", text)
+}

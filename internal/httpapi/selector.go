@@ -1,0 +1,109 @@
+package httpapi
+
+import (
+	"slices"
+
+	"github.com/jmespath-community/go-jmespath/pkg/functions"
+	"github.com/jmespath-community/go-jmespath/pkg/interpreter"
+	"github.com/jmespath-community/go-jmespath/pkg/parsing"
+)
+
+// A selector picks parts of metadata with a JMESPath expression. The zero
+// selector picks everything.
+//
+// A short expression can ask for very much: [@,@] doubles what it is given,
+// and thirty of them in a row double it thirty times. So the growth that an
+// expression can cause is bounded before it is run, and functions that make
+// text of any length are not offered.
+type selector struct {
+	text string
+	node *parsing.ASTNode
+}
+
+const (
+	maxSelector = 4000 // bytes of an expression
+	maxGrowth   = 1000 // times the size of the metadata
+)
+
+func newSelector(text string) (selector, error) {
+	if len(text) > maxSelector {
+		return selector{}, invalid("parameter select_metadata: %d bytes are more than %d", len(text), maxSelector)
+	}
+	node, err := parsing.NewParser().Parse(text)
+	if err != nil {
+		return selector{}, invalid("parameter select_metadata: %s is no JMESPath expression: %v", quoted(text), err)
+	}
+	if growth(node) > maxGrowth {
+		return selector{}, invalid("parameter select_metadata: %s may give more than %d times the metadata; name fewer parts", quoted(text), maxGrowth)
+	}
+	return selector{text: text, node: &node}, nil
+}
+
+// growth bounds how many times larger than its input the value of an
+// expression can be: alternatives side by side add up, everything that feeds
+// one expression into another multiplies.
+func growth(node parsing.ASTNode) float64 {
+	side := node.NodeType == parsing.ASTMultiSelectList || node.NodeType == parsing.ASTMultiSelectHash
+	total := 1.0
+	if side {
+		total = 0
+	}
+	for _, child := range node.Children {
+		if side {
+			total += growth(child)
+		} else {
+			total *= growth(child)
+		}
+	}
+	return max(1, total)
+}
+
+// offered are the functions whose value is never longer than what they get.
+func offered() []functions.FunctionEntry {
+	names := []string{
+		"abs", "avg", "ceil", "contains", "ends_with", "floor", "keys", "length", "max", "max_by", "merge", "min",
+		"min_by", "not_null", "reverse", "sort", "sort_by", "starts_with", "sum", "to_array", "to_number", "type", "values",
+	}
+	return slices.DeleteFunc(functions.GetDefaultFunctions(), func(f functions.FunctionEntry) bool {
+		return !slices.Contains(names, f.Name)
+	})
+}
+
+// of returns what the selector picks of metadata.
+func (s selector) of(metadata map[string]any) (map[string]any, error) {
+	if s.node == nil {
+		return metadata, nil
+	}
+	data := numbersAsFloats(metadata)
+	value, err := interpreter.NewInterpreter(data, interpreter.NewFunctionCaller(offered()...), nil).Execute(*s.node, data)
+	if err != nil {
+		return nil, invalid("parameter select_metadata: %s: %v", quoted(s.text), err)
+	}
+	return map[string]any{"selected": value}, nil
+}
+
+// numbersAsFloats copies a value with all its numbers as float64, the only
+// ones that the library compares.
+func numbersAsFloats(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, item := range v {
+			out[k] = numbersAsFloats(item)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, item := range v {
+			out[i] = numbersAsFloats(item)
+		}
+		return out
+	case int64:
+		return float64(v)
+	case uint64:
+		return float64(v)
+	case int:
+		return float64(v)
+	}
+	return value
+}

@@ -5,6 +5,7 @@ import (
 	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/internal/formats/npy"
 	"github.com/terrazzo-data/terrazzo/internal/formats/sequence"
+	"github.com/terrazzo-data/terrazzo/internal/formats/zarr"
 )
 
 // List returns the formats, each kind of file with the format that reads it.
@@ -16,5 +17,6 @@ func List() []adapter.Format {
 	return append([]adapter.Format{
 		npy.Format{},
 		sequence.Of(npy.Format{}),
+		zarr.New(),
 	}, missing()...)
 }

@@ -36,7 +36,7 @@ func missing() []adapter.Format {
 		lacks("hdf5", "HDF5", "application/x-hdf5", ".h5", ".hdf5", ".hdf", ".nxs", ".nx5"),
 		tiff,
 		sequence.Of(tiff),
-		lacks("netcdf", "NetCDF", "application/netcdf", ".nc"),
+		lacks("netcdf", "NetCDF", "application/x-netcdf", ".nc"),
 		lacks("excel", "Excel", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", ".xlsx"),
 	}
 }

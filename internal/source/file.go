@@ -1,0 +1,34 @@
+package source
+
+import (
+	"os"
+
+	"github.com/terrazzo-data/terrazzo/adapter"
+)
+
+// File is an open regular file. It implements [adapter.File].
+type File struct {
+	file  *os.File
+	stamp adapter.Stamp
+}
+
+// ReadAt implements [io.ReaderAt].
+func (f *File) ReadAt(p []byte, off int64) (int, error) { return f.file.ReadAt(p, off) }
+
+// Size is that of the file when it was opened.
+func (f *File) Size() int64 { return f.stamp.Size }
+
+// Stamp is what the file was when it was opened.
+func (f *File) Stamp() adapter.Stamp { return f.stamp }
+
+// Now is what the file is now, by the open file itself.
+func (f *File) Now() (adapter.Stamp, error) {
+	info, err := f.file.Stat()
+	if err != nil {
+		return adapter.Stamp{}, fault(err)
+	}
+	return stampOf(info), nil
+}
+
+// Close closes the file.
+func (f *File) Close() error { return f.file.Close() }

@@ -20,12 +20,17 @@ import (
 func document() media.Object {
 	at := time.Date(2020, 1, 2, 3, 4, 5, 600_000_000, time.FixedZone("", 3600))
 	return media.Object{
-		{"z", nil}, {"a", []any{true, false, int64(-1), uint64(math.MaxUint64), 1.0, 0.1, 1e16, 1e-7}},
+		{"z", nil},
+		{"a", []any{true, false, int64(-1), uint64(math.MaxUint64), 1.0, 0.1, 1e16, 1e-7}},
 		{"nan", []float64{math.NaN(), math.Inf(1), math.Inf(-1)}},
-		{"text", "é😀\u2028<&>\"\\\b\f\n\r\t\x01\x7f"}, {"bad", "a\xffb\xe2\x82"},
-		{"bytes", []byte{0, 255}}, {"time", at}, {"utc", at.UTC().Truncate(time.Second)},
+		{"text", "é😀\u2028<&>\"\\\b\f\n\r\t\x01\x7f"},
+		{"bad", "a\xffb\xe2\x82"},
+		{"bytes", []byte{0, 255}},
+		{"time", at},
+		{"utc", at.UTC().Truncate(time.Second)},
 		{"map", map[string]any{"b": int64(1), "a": map[string]string{"x": "y"}, "": nil}},
-		{"empty", map[string]any{}}, {"none", []any{}},
+		{"empty", map[string]any{}},
+		{"none", []any{}},
 		{"ints", []any{int(1), int8(-2), int16(-300), int32(-70000), uint(1), uint8(2), uint16(3), uint32(4), int64(math.MinInt64)}},
 		{"typed", []any{[]string{"a"}, []int{1}, []int64{2}, []map[string]any{{"k": "v"}}, []media.Object{{{"q", "r"}}}, float32(0.5)}},
 	}

@@ -18,12 +18,14 @@ func (tableArrow) Version() int { return 1 }
 func (tableArrow) Plan(Payload) (int64, error) { return -1, nil }
 
 func (tableArrow) Encode(ctx context.Context, w io.Writer, p Payload) error {
-	// Deltas let the dictionary of a column grow from batch to batch.
-	file, err := ipc.NewFileWriter(onlyWriter{w}, ipc.WithSchema(p.Table.Schema), ipc.WithDictionaryDeltas(true))
+	merge, err := newMerger(ctx, p.Table)
+	if err != nil {
+		return err
+	}
+	file, err := ipc.NewFileWriter(onlyWriter{w}, ipc.WithSchema(p.Table.Schema))
 	if err != nil {
 		return fmt.Errorf("%s: %w", typeArrow, err)
 	}
-	merge := newMerger(p.Table.Schema)
 	err = p.Table.batches(ctx, nil, func(batch arrow.RecordBatch) error {
 		batch, err := merge.batch(batch)
 		if err != nil {

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package respcache
+
+import (
+	"net/http"
+	"time"
+)
+
+// Guard stands in for an origin that does not say itself who may have a response and
+// how long it holds. It is asked before anything held is given out without asking the
+// origin, and before anything is kept. Safe for concurrent use.
+type Guard interface {
+	// Judge says what applies to this request. It may do I/O under the request's context.
+	Judge(r *http.Request) Verdict
+}
+
+// Verdict is what a [Guard] says of one request.
+type Verdict struct {
+	// Bypass: this request is not for a cache; it goes to the inner handler untouched.
+	Bypass bool
+	// Admitted: whoever asks may have what is held. Without it the request goes to the
+	// inner handler and its answer is not kept.
+	Admitted bool
+	// Stands: Admitted was proven to the guard, so the restrictions of RFC 9111 §3.5 on
+	// answers to requests with credentials do not apply.
+	Stands bool
+	// Ask: each reuse must be confirmed by the inner handler, to this asker.
+	Ask bool
+	// Tag is the version of the source; what was kept with another is stale. "" matches
+	// only "".
+	Tag string
+	// Fresh is how long a response without a stated lifetime is fresh; 0 is not at all.
+	Fresh time.Duration
+	// Partition keeps what is stored apart; "" is common to all.
+	Partition string
+}
+
+// open is the verdict where there is no guard.
+var open = Verdict{Admitted: true} //nolint:gochecknoglobals // a constant of struct type

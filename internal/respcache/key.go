@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package respcache
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/terrazzo-data/terrazzo/store"
+)
+
+// longestPlainKey is the longest URL that is its own key; longer ones are hashed.
+const longestPlainKey = 800
+
+// identity is what a request's URL and credentials say to the cache.
+type identity struct {
+	// url is the external URL without credentials: what is stored, printed and purged.
+	url string
+	// base is its beginning, up to the path; path is escaped as sent.
+	base, path string
+	// principal is a digest of all credentials; "" if there are none.
+	principal string
+}
+
+// identify takes a request apart. Nothing of the path or query is normalised: two
+// spellings are two keys, which costs a miss and can mix nothing up.
+func (c *Cache) identify(r *http.Request) identity {
+	id := identity{base: c.o.Base(r), path: r.URL.EscapedPath()}
+	query, secrets := c.splitQuery(r.URL.RawQuery)
+	id.url = id.base + id.path
+	if query != "" || r.URL.ForceQuery {
+		id.url += "?" + query
+	}
+	secrets = append(secrets, r.Header["Authorization"]...)
+	for _, name := range c.o.CredentialCookies {
+		for _, cookie := range r.CookiesNamed(name) {
+			secrets = append(secrets, name+"="+cookie.Value)
+		}
+	}
+	if len(secrets) > 0 {
+		sum := sha256.Sum256([]byte(strings.Join(secrets, "\x00")))
+		id.principal = hex.EncodeToString(sum[:16])
+	}
+	return id
+}
+
+// splitQuery takes the credentials out of a query and keeps the order of the rest.
+func (c *Cache) splitQuery(raw string) (query string, secrets []string) {
+	if raw == "" || !c.mentionsCredential(raw) {
+		return raw, nil
+	}
+	var kept []string
+	for pair := range strings.SplitSeq(raw, "&") {
+		name, _, _ := strings.Cut(pair, "=")
+		if decoded, err := url.QueryUnescape(name); err == nil && slices.Contains(c.o.CredentialQuery, decoded) {
+			secrets = append(secrets, pair)
+			continue
+		}
+		kept = append(kept, pair)
+	}
+	return strings.Join(kept, "&"), secrets
+}
+
+// mentionsCredential is a quick no for most queries. An escaped name needs a closer look.
+func (c *Cache) mentionsCredential(raw string) bool {
+	if len(c.o.CredentialQuery) == 0 {
+		return false
+	}
+	if strings.Contains(raw, "%") {
+		return true
+	}
+	return slices.ContainsFunc(c.o.CredentialQuery, func(name string) bool { return strings.Contains(raw, name) })
+}
+
+// recordKey is where the record of a URL lies.
+func (c *Cache) recordKey(url, partition string) store.Key {
+	name := url
+	if partition != "" {
+		name = partition + " " + url
+	}
+	if len(name) > longestPlainKey {
+		sum := sha256.Sum256([]byte(name))
+		name = "#" + hex.EncodeToString(sum[:])
+	}
+	return store.Key(c.o.Prefix + "r:" + name)
+}
+
+// groups lists the groups of a response to this request: its URL, every folder above
+// it, what the options add, and its own Cache-Groups within its origin (RFC 9875 §2).
+func (c *Cache) groups(r *http.Request, id identity, named []string) []string {
+	out := []string{c.urlGroup(id.url)}
+	for i, n := 0, 0; i < len(id.path) && n < maxFolders; i++ {
+		if id.path[i] == '/' {
+			out = append(out, c.folderGroup(id.base+id.path[:i+1]))
+			n++
+		}
+	}
+	if c.o.Groups != nil {
+		out = append(out, c.named(id.base, c.o.Groups(r))...)
+	}
+	out = append(out, c.named(id.base, named)...)
+	out = slices.DeleteFunc(out, func(g string) bool { return len(g) > store.MaxGroup })
+	return out[:min(len(out), store.MaxGroups)]
+}
+
+// maxFolders is how many folders of a path can be purged by prefix.
+const maxFolders = 16
+
+func (c *Cache) named(base string, names []string) []string {
+	out := make([]string, 0, len(names))
+	for _, name := range names {
+		out = append(out, c.o.Prefix+"g:"+base+" "+name)
+	}
+	return out
+}
+
+func (c *Cache) urlGroup(url string) string {
+	if len(url) > longestPlainKey {
+		sum := sha256.Sum256([]byte(url))
+		url = "#" + hex.EncodeToString(sum[:])
+	}
+	return c.o.Prefix + "u:" + url
+}
+
+func (c *Cache) folderGroup(url string) string { return c.o.Prefix + "p:" + url }

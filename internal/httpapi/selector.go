@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"math"
 	"slices"
 
 	"github.com/jmespath-community/go-jmespath/pkg/functions"
@@ -18,6 +19,8 @@ import (
 type selector struct {
 	text string
 	node *parsing.ASTNode
+	// computes says that the expression does more than pick.
+	computes bool
 }
 
 const (
@@ -36,7 +39,7 @@ func newSelector(text string) (selector, error) {
 	if growth(node) > maxGrowth {
 		return selector{}, invalid("parameter select_metadata: %s may give more than %d times the metadata; name fewer parts", quoted(text), maxGrowth)
 	}
-	return selector{text: text, node: &node}, nil
+	return selector{text: text, node: &node, computes: computes(node)}, nil
 }
 
 // growth bounds how many times larger than its input the value of an
@@ -58,6 +61,15 @@ func growth(node parsing.ASTNode) float64 {
 	return max(1, total)
 }
 
+// computes tells whether an expression compares or calculates.
+func computes(node parsing.ASTNode) bool {
+	switch node.NodeType {
+	case parsing.ASTComparator, parsing.ASTFunctionExpression, parsing.ASTArithmeticExpression, parsing.ASTArithmeticUnaryExpression:
+		return true
+	}
+	return slices.ContainsFunc(node.Children, computes)
+}
+
 // offered are the functions whose value is never longer than what they get.
 func offered() []functions.FunctionEntry {
 	names := []string{
@@ -74,12 +86,42 @@ func (s selector) of(metadata map[string]any) (map[string]any, error) {
 	if s.node == nil {
 		return metadata, nil
 	}
-	data := numbersAsFloats(metadata)
+	var data any = metadata
+	if s.computes {
+		data = numbersAsFloats(metadata)
+	}
 	value, err := interpreter.NewInterpreter(data, interpreter.NewFunctionCaller(offered()...), nil).Execute(*s.node, data)
 	if err != nil {
 		return nil, invalid("parameter select_metadata: %s: %v", quoted(s.text), err)
 	}
+	if s.computes {
+		value = wholeAsInts(value)
+	}
 	return map[string]any{"selected": value}, nil
+}
+
+// wholeAsInts turns whole numbers back into integers, which is what most of
+// them were.
+func wholeAsInts(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, item := range v {
+			out[k] = wholeAsInts(item)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, item := range v {
+			out[i] = wholeAsInts(item)
+		}
+		return out
+	case float64:
+		if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
+			return int64(v)
+		}
+	}
+	return value
 }
 
 // numbersAsFloats copies a value with all its numbers as float64, the only

@@ -1,0 +1,271 @@
+package httpapi_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/terrazzo-data/terrazzo/errdef"
+	"github.com/terrazzo-data/terrazzo/internal/httpapi"
+)
+
+const (
+	full  = "/api/v1/array/full/a"
+	block = "/api/v1/array/block/a"
+)
+
+func TestNotModifiedReadsNothing(t *testing.T) {
+	a := &source{rows: 100, columns: 100, blockRows: 10}
+	w := serve(t, tree{"a": a}, true, nil)
+	first := w.ask(t, full, "Accept-Encoding: identity")
+	tag := first.header.Get("ETag")
+	if first.status != 200 || tag == "" || first.header.Get("Vary") != "Accept, Accept-Encoding" || first.header.Get("Cache-Control") != "no-cache" ||
+		first.header.Get("Content-Length") != "10000" {
+		t.Fatalf("%d %v", first.status, first.header)
+	}
+	zipped := w.ask(t, full, "Accept-Encoding: gzip, identity;q=0").header.Get("ETag")
+	if zipped == tag || zipped == "" {
+		t.Errorf("the coded body has the tag %s, the plain one %s", zipped, tag)
+	}
+	reads := a.reads.Load()
+	for name, test := range map[string]struct {
+		headers []string
+		want    int
+	}{
+		"same":              {[]string{"If-None-Match: " + tag}, 304},
+		"weak":              {[]string{"If-None-Match: W/" + tag}, 304},
+		"unquoted":          {[]string{"If-None-Match: " + strings.Trim(tag, `"`)}, 304},
+		"list":              {[]string{`If-None-Match: "x", ` + tag}, 304},
+		"two lines":         {[]string{`If-None-Match: "x"`, "If-None-Match: " + tag}, 304},
+		"star":              {[]string{"If-None-Match: *"}, 304},
+		"coded, accepted":   {[]string{"If-None-Match: " + zipped, "Accept-Encoding: gzip"}, 304},
+		"date":              {[]string{"If-Modified-Since: " + modified.Format(http.TimeFormat)}, 304},
+		"tag before date":   {[]string{`If-None-Match: "x"`, "If-Modified-Since: " + modified.Format(http.TimeFormat)}, 200},
+		"other":             {[]string{`If-None-Match: "x"`}, 200},
+		"coded, not wanted": {[]string{"If-None-Match: " + zipped, "Accept-Encoding: identity"}, 200},
+		"older date":        {[]string{"If-Modified-Since: Thu, 01 Jan 2026 00:00:00 GMT"}, 200},
+		"newer date":        {[]string{"If-Modified-Since: Thu, 01 Jan 2099 00:00:00 GMT"}, 200},
+		"other slice":       {[]string{"If-None-Match: " + tag, "?slice=0"}, 200},
+		"other type":        {[]string{"If-None-Match: " + tag, "Accept: application/json"}, 200},
+	} {
+		path := full
+		if last := test.headers[len(test.headers)-1]; last[0] == '?' {
+			path, test.headers = full+last, test.headers[:len(test.headers)-1]
+		}
+		got := w.ask(t, path, test.headers...)
+		if got.status != test.want {
+			t.Errorf("%s: %d, want %d", name, got.status, test.want)
+		}
+		if got.status == 304 {
+			if a.reads.Load() != reads {
+				t.Errorf("%s: a 304 read %d blocks", name, a.reads.Load()-reads)
+			}
+			if got.header.Get("ETag") == "" || got.header.Get("Vary") == "" || got.body != "" {
+				t.Errorf("%s: %v %q", name, got.header, got.body)
+			}
+		}
+		reads = a.reads.Load()
+	}
+	a.state.Add(1)
+	if got := w.ask(t, full, "If-None-Match: "+tag); got.status != 200 || got.header.Get("ETag") == tag {
+		t.Errorf("after a change: %d %s", got.status, got.header.Get("ETag"))
+	}
+}
+
+func TestRacySourceIsKeptByNobody(t *testing.T) {
+	a := &source{rows: 4, columns: 4, blockRows: 4}
+	a.racy.Store(true)
+	w := serve(t, tree{"a": a}, true, nil)
+	for _, path := range []string{full, block + "?block=0,0", "/api/v1/metadata/a", "/zarr/v2/a/0.0", "/api/v1/search/"} {
+		got := w.ask(t, path, "If-None-Match: *")
+		if got.status != 200 || got.header.Get("Cache-Control") != "no-store" || got.header.Get("ETag") != "" || got.header.Get("Last-Modified") != "" {
+			t.Errorf("%s: %d %v", path, got.status, got.header)
+		}
+	}
+}
+
+func TestChangeBeforeTheFirstByteStartsAgain(t *testing.T) {
+	a := &source{rows: 4, columns: 4, blockRows: 1}
+	a.onRead = func(_ context.Context, n int64) {
+		if n == 3 {
+			a.state.Add(1)
+		}
+	}
+	w := serve(t, tree{"a": a}, true, nil)
+	got := w.ask(t, full)
+	if got.status != 200 || got.body != strings.Repeat("\x01", 16) {
+		t.Errorf("changed once: %d %q", got.status, got.body)
+	}
+	a.onRead = func(context.Context, int64) { a.state.Add(1) }
+	got = w.ask(t, full)
+	if got.status != 503 || got.header.Get("Retry-After") != "1" || got.header.Get("ETag") != "" || got.header.Get("Content-Type") != "application/json" {
+		t.Errorf("changing all the time: %d %v", got.status, got.header)
+	}
+}
+
+func TestChangeAfterTheFirstByteCutsTheConnection(t *testing.T) {
+	a := &source{rows: 64, columns: 1 << 17, blockRows: 1}
+	a.onRead = func(_ context.Context, n int64) {
+		if n == 40 {
+			a.state.Add(1)
+		}
+	}
+	w := serve(t, tree{"a": a}, true, nil)
+	for _, headers := range [][]string{nil, {"Accept-Encoding: gzip, identity;q=0"}} {
+		a.reads.Store(0)
+		got := w.ask(t, full, headers...)
+		if got.status != 200 || !strings.HasSuffix(got.body, "[cut off]") {
+			t.Errorf("%v: %d, %d bytes, and it looked whole", headers, got.status, len(got.body))
+		}
+	}
+}
+
+func TestClientGoneStopsReads(t *testing.T) {
+	a := &source{rows: 1000, columns: 1 << 16, blockRows: 1}
+	w := serve(t, tree{"a": a}, true, nil)
+	ctx, leave := context.WithCancel(t.Context())
+	seen := make(chan struct{})
+	a.onRead = func(reading context.Context, n int64) {
+		if n == 5 {
+			leave()
+			<-reading.Done()
+			close(seen)
+		}
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, w.server.URL+full, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := http.DefaultClient.Do(r); err == nil {
+		resp.Body.Close()
+	}
+	<-seen
+	w.server.Close() // waits for the handler
+	if n := a.reads.Load(); n > 64 {
+		t.Errorf("%d blocks were read for a client that left at the fifth", n)
+	}
+}
+
+func TestRefusedBeforeReading(t *testing.T) {
+	a := &source{rows: 1 << 20, columns: 1 << 20, blockRows: 1}
+	w := serve(t, tree{"a": a}, true, nil)
+	for path, want := range map[string]int{
+		full:                                            400, // more than the limit
+		full + "?slice=0&expected_shape=5":              422,
+		full + "?slice=0&expected_shape=scalar":         422,
+		full + "?slice=0,0&expected_shape=x":            422,
+		full + "?slice=a":                               422,
+		full + "?slice=1,,2":                            400,
+		full + "?slice=::0":                             400,
+		full + "?slice=0,0,0":                           400,
+		full + "?slice=99999999":                        400,
+		full + "?slice=0&format=image/x-nothing":        406,
+		block:                                           422,
+		block + "?block=":                               422,
+		block + "?block=0":                              422,
+		block + "?block=-1,0":                           422,
+		block + "?block=0,99999999999999999999":         422,
+		block + "?block=99999999,0":                     422,
+		"/api/v1/table/full/a":                          404,
+		"/api/v1/container/full/a":                      404,
+		"/api/v1/search/a":                              404,
+		"/api/v1/metadata/a?fields=x":                   422,
+		"/api/v1/metadata/a?max_depth=9":                422,
+		"/api/v1/metadata/a?omit_links=perhaps":         422,
+		"/api/v1/metadata/a?select_metadata=[":          400,
+		"/api/v1/metadata/a/b":                          404,
+		"/api/v1/search/?page[limit]=-1":                422,
+		"/api/v1/search/?page[offset]=1&page[cursor]=1": 400,
+		"/api/v1/search/?filter[eq][condition][key]=a":  400,
+		"/api/v1/asset/bytes/a":                         422,
+		"/api/v1/asset/bytes/a?id=1":                    404,
+		"/api/v1/nothing":                               404,
+		"/nothing":                                      404,
+		"/zarr/v2/a/0.0.0":                              400,
+		"/zarr/v2/a/9999999999.0":                       400,
+		"/api/v1/search-deep/?sort=a":                   400,
+		"/api/v1/search-deep/?max_depth=0":              422,
+		"/api/v1/distinct/?counts=x":                    422,
+		"/api/v1/search/?a;b":                           400,
+		"/ui/":                                          404,
+	} {
+		got := w.ask(t, path)
+		var doc struct{ Detail string }
+		if err := json.Unmarshal([]byte(got.body), &doc); err != nil || doc.Detail == "" || got.header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s: no clear error: %q", path, got.body)
+		}
+		if got.status != want {
+			t.Errorf("%s: %d, want %d: %s", path, got.status, want, doc.Detail)
+		}
+	}
+	if a.reads.Load() != 0 {
+		t.Errorf("%d blocks were read", a.reads.Load())
+	}
+}
+
+func TestExpressionsCannotGrow(t *testing.T) {
+	w := serve(t, tree{"a": &source{rows: 1, columns: 1, blockRows: 1}}, true, nil)
+	ask := func(expression string) answer {
+		return w.ask(t, "/api/v1/metadata/a?fields=metadata&select_metadata="+strings.NewReplacer(" ", "%20", "|", "%7C", "[", "%5B", "]", "%5D", "`", "%60", "{", "%7B", "}", "%7D").Replace(expression))
+	}
+	for expression, want := range map[string]string{
+		"a.b": `{"selected":1}`, "false": `{"selected":null}`, "{x: a.b, y: a}": `{"selected":{"x":1,"y":{"b":1}}}`, "length(keys(a))": `{"selected":1}`,
+	} {
+		if got := ask(expression); got.status != 200 || !strings.Contains(got.body, want) {
+			t.Errorf("%s: %d %s", expression, got.status, got.body)
+		}
+	}
+	for _, expression := range []string{
+		"[@,@]" + strings.Repeat("|[@,@]", 30), "to_string(@)", "pad_left(type(@), `1000000000`)", strings.Repeat("[", 3000),
+		"let $x = [@,@] in let $y = [$x,$x] in let $z = [$y,$y,$y,$y] in [$z,$z,$z,$z] | [@,@,@,@] | [@,@,@,@] | [@,@,@,@] | [@,@,@,@]",
+	} {
+		if got := ask(expression); got.status != 400 {
+			t.Errorf("%.40s: %d %.100s", expression, got.status, got.body)
+		}
+	}
+}
+
+func TestEveryErrorHasAStatus(t *testing.T) {
+	for err, want := range map[error]int{
+		errdef.ErrInvalid: 400, errdef.ErrUnauthenticated: 401, errdef.ErrForbidden: 403, errdef.ErrNotFound: 404, errdef.ErrNotAllowed: 405,
+		errdef.ErrNotAcceptable: 406, errdef.ErrConflict: 409, errdef.ErrGone: 410, errdef.ErrTooLarge: 413, errdef.ErrUnsupported: 415,
+		errdef.ErrUnprocessable: 422, errdef.ErrLimited: 429, errdef.ErrUnavailable: 503, errdef.ErrChanged: 503, errors.New("ours"): 500,
+	} {
+		a := &source{describeError: fmt.Errorf("file x: %w", err)}
+		w := serve(t, tree{"a": a}, true, nil)
+		got := w.ask(t, "/api/v1/metadata/a")
+		if got.status != want || got.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%v: %d", err, got.status)
+		}
+		if ours := want == 500; strings.Contains(got.body, "file x") == ours {
+			t.Errorf("%v: %s", err, got.body)
+		}
+	}
+}
+
+func TestHead(t *testing.T) {
+	a := &source{rows: 100, columns: 100, blockRows: 10}
+	w := serve(t, tree{"a": a}, true, nil)
+	got := w.do(t, http.MethodHead, full)
+	if got.status != 200 || got.header.Get("Content-Length") != "10000" || got.body != "" || a.reads.Load() != 0 {
+		t.Errorf("%d %v, %d reads", got.status, got.header, a.reads.Load())
+	}
+	if got := w.do(t, http.MethodDelete, "/api/v1/metadata/a"); got.status != 405 {
+		t.Errorf("DELETE: %d", got.status)
+	}
+}
+
+func TestLimitIsAnOption(t *testing.T) {
+	a := &source{rows: 100, columns: 100, blockRows: 10}
+	w := serve(t, tree{"a": a}, true, func(o *httpapi.Options) { o.ResponseLimit = 9999 })
+	if got := w.ask(t, full); got.status != 400 || !strings.Contains(got.body, "slice") {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	if got := w.ask(t, full+"?slice=:99"); got.status != 200 {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+}

@@ -1,6 +1,7 @@
 package coding
 
 import (
+	"errors"
 	"io"
 	"strconv"
 
@@ -41,7 +42,7 @@ func (c *gzipCoding) NewReader(r io.Reader, limit int64) io.ReadCloser {
 		} else {
 			z, err = gzip.NewReader(src)
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF // not even a header
 		}
 		return z, func(ok bool) {

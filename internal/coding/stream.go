@@ -91,6 +91,7 @@ type reader struct {
 	decoder io.Reader
 	release func(ok bool)
 	err     error
+	whole   bool // the end was reached, without an error
 }
 
 func newReader(name string, r io.Reader, limit int64, open open) io.ReadCloser {
@@ -125,8 +126,8 @@ func (r *reader) Read(p []byte) (int, error) {
 // fail notes the error that ends the stream and returns it as callers see it.
 func (r *reader) fail(err error) error {
 	switch {
-	case err == io.EOF:
-		r.err = err
+	case err == io.EOF: //nolint:errorlint // a wrapped EOF is not the end, see io.Reader
+		r.err, r.whole = err, true
 	case r.src.err != nil:
 		r.err = r.src.err
 	case errors.Is(err, errdef.ErrTooLarge), errors.Is(err, errdef.ErrUnprocessable), errors.Is(err, errdef.ErrUnsupported):
@@ -139,7 +140,7 @@ func (r *reader) fail(err error) error {
 
 func (r *reader) Close() error {
 	if r.release != nil {
-		r.release(r.err == io.EOF)
+		r.release(r.whole)
 		r.release = nil
 	}
 	r.err = errors.Join(r.err, errReaderClosed)

@@ -154,7 +154,7 @@ var errReaderClosed = errors.New("coding: read after Close")
 func readN(buf []byte, r io.Reader, n int) ([]byte, error) {
 	out := bytes.NewBuffer(buf)
 	got, err := io.CopyN(out, r, int64(n))
-	if err == io.EOF && got < int64(n) {
+	if errors.Is(err, io.EOF) && got < int64(n) {
 		err = io.ErrUnexpectedEOF
 	}
 	return out.Bytes(), err

@@ -109,3 +109,11 @@ func (s Stamp) Modified() time.Time { return time.Unix(0, s.Mtime) }
 
 // ReaderOf gives a plain reader over all of an open file.
 func ReaderOf(f File) *io.SectionReader { return io.NewSectionReader(f, 0, f.Size()) }
+
+// Resumer is a [Format] that can go on describing a file that only grew.
+type Resumer interface {
+	// Resume is Describe for a source of which previous, its Files filled in,
+	// is an earlier description. Whatever happened to the files since, the
+	// result is what Describe would give; it costs less where they only grew.
+	Resume(ctx context.Context, src Source, inside []string, previous *Description) (*Description, error)
+}

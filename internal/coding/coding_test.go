@@ -74,11 +74,11 @@ func frame(pixels int) []byte {
 }
 
 func TestRoundTrip(t *testing.T) {
-	whole := frame(800_000)
+	whole := frame(530_000)
 	for _, setting := range settings {
 		c := parse(t, setting)
-		for _, size := range []int{0, 1, 999, 1 << 20, 1<<20 + 1, len(whole)} {
-			for _, piece := range []int{1 << 24, 64 << 10, 4099} {
+		for _, size := range []int{0, 1, 999, 1 << 20, len(whole)} {
+			for _, piece := range []int{1 << 24, 40_999} {
 				body := whole[:size]
 				got, err := decode(c, encode(t, c, body, piece), int64(size))
 				if err != nil || !bytes.Equal(got, body) {
@@ -92,11 +92,11 @@ func TestRoundTrip(t *testing.T) {
 // TestPieces asserts that a body's bytes do not depend on how it was written,
 // or one ETag would name several bodies.
 func TestPieces(t *testing.T) {
-	body := frame(700_000)
+	body := frame(530_000)
 	for _, setting := range settings {
 		c := parse(t, setting)
 		want := encode(t, c, body, len(body))
-		for _, piece := range []int{1000, 77_777, 1 << 20} {
+		for _, piece := range []int{7_777, 1 << 20} {
 			if !bytes.Equal(encode(t, c, body, piece), want) {
 				t.Errorf("%s: written by %d it is another body", setting, piece)
 			}
@@ -152,7 +152,7 @@ func TestFromPython(t *testing.T) {
 // TestZstdIsOneFrame counts frames by their magic number, the empty body's too.
 func TestZstdIsOneFrame(t *testing.T) {
 	c := parse(t, "zstd")
-	for _, size := range []int{0, 10, 3_000_000} {
+	for _, size := range []int{0, 10, 2_500_000} {
 		data := encode(t, c, make([]byte, size), 65_536)
 		if n := bytes.Count(data, []byte{0x28, 0xb5, 0x2f, 0xfd}); n != 1 {
 			t.Errorf("%d bytes: %d frames", size, n)
@@ -161,7 +161,7 @@ func TestZstdIsOneFrame(t *testing.T) {
 }
 
 func TestLimitStops(t *testing.T) {
-	bomb := make([]byte, 20<<20)
+	bomb := make([]byte, 3<<20)
 	for _, setting := range settings {
 		c := parse(t, setting)
 		data := encode(t, c, bomb, 1<<20)
@@ -227,7 +227,7 @@ func (b *brokenWriter) Write(p []byte) (int, error) {
 // TestFailedWriter asserts that a failure is told, that it stays, and that the
 // next body is whole all the same.
 func TestFailedWriter(t *testing.T) {
-	body := frame(1_000_000)
+	body := frame(60_000)
 	for _, setting := range settings[1:] {
 		c := parse(t, setting)
 		want := encode(t, c, body, 50_000)
@@ -271,7 +271,7 @@ func TestLZ4Limit(t *testing.T) {
 }
 
 func TestConcurrent(t *testing.T) {
-	body := frame(50_000)
+	body := frame(20_000)
 	for _, setting := range settings {
 		c := parse(t, setting)
 		want := encode(t, c, body, 10_000)

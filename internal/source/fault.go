@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"syscall"
 
 	"github.com/terrazzo-data/terrazzo/errdef"
 )
-
-var errEOF = io.EOF
 
 // named puts the name before what went wrong, and drops the path that the
 // system's error holds.

@@ -18,11 +18,8 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) { return f.file.ReadAt(p
 // Size is that of the file when it was opened.
 func (f *File) Size() int64 { return f.stamp.Size }
 
-// Stamp is what the file was when it was opened.
-func (f *File) Stamp() adapter.Stamp { return f.stamp }
-
-// Now is what the file is now, by the open file itself.
-func (f *File) Now() (adapter.Stamp, error) {
+// Stamp is what the file is now, by the open file itself.
+func (f *File) Stamp() (adapter.Stamp, error) {
 	info, err := f.file.Stat()
 	if err != nil {
 		return adapter.Stamp{}, fault(err)

@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -212,7 +213,7 @@ func (w *Wall) ReadDir(ctx context.Context, name string, add func(fs.DirEntry)) 
 			add(e)
 		}
 		if len(entries) == 0 || err != nil {
-			if err == nil || errors.Is(err, errEOF) {
+			if err == nil || errors.Is(err, io.EOF) {
 				return stampOf(info), nil
 			}
 			return adapter.Stamp{}, named(name, err)

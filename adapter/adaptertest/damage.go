@@ -20,6 +20,8 @@ const maxDamages = 50
 // places, and uses the item all the same.
 func (s *subject) damage(t *testing.T) {
 	t.Helper()
+	s.src.Reset()
+	s.src = s.src.inMemory()
 	files := slices.Sorted(maps.Keys(s.touched))
 	if len(files) > 4 {
 		files = append(files[:2:2], files[len(files)-2:]...)

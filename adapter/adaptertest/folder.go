@@ -10,7 +10,9 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
+	"testing/fstest"
 
 	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/errdef"
@@ -20,7 +22,7 @@ import (
 // asked of it, and can show files otherwise than they are. It is safe for
 // concurrent use.
 type Folder struct {
-	root  *os.Root
+	files fs.FS
 	names []string
 
 	mu sync.Mutex
@@ -45,12 +47,49 @@ func NewFolder(tb testing.TB, dir string, names ...string) *Folder {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = root.Close() })
+	return newFolder(root.FS(), names)
+}
+
+// NewMemory returns a source of files that are given by their contents.
+func NewMemory(files map[string]string, names ...string) *Folder {
+	all := fstest.MapFS{}
+	for name, content := range files {
+		all[name] = &fstest.MapFile{Data: []byte(content), Mode: 0o600}
+	}
+	return newFolder(all, names)
+}
+
+func newFolder(files fs.FS, names []string) *Folder {
 	if len(names) == 0 {
 		names = []string{"."}
 	}
-	f := &Folder{root: root, names: names}
+	f := &Folder{files: files, names: names}
 	f.Reset()
 	return f
+}
+
+// maxMemory is how much of a folder is copied to be damaged.
+const maxMemory = 16 << 20
+
+// inMemory returns a source of the same files in memory, or the same source if
+// they are large.
+func (f *Folder) inMemory() *Folder {
+	all, size := map[string]string{}, 0
+	err := fs.WalkDir(f.files, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		data, err := fs.ReadFile(f.files, name)
+		if size += len(data); size > maxMemory {
+			return fs.SkipAll
+		}
+		all[name] = string(data)
+		return err
+	})
+	if err != nil || size > maxMemory {
+		return f
+	}
+	return NewMemory(all, f.names...)
 }
 
 // Reset sets the counts to zero and shows all files as they are again.
@@ -117,21 +156,26 @@ func (f *Folder) Open(ctx context.Context, name string) (adapter.File, error) {
 		return nil, fmt.Errorf("%s: %w", name, errdef.ErrChanged)
 	}
 	// What is no regular file is not opened at all: a fifo would block.
-	info, err := f.root.Stat(name)
+	info, err := fs.Stat(f.files, name)
 	if err != nil {
 		return nil, translate(name, err)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: is no regular file: %w", name, errdef.ErrUnprocessable)
 	}
-	file, err := f.root.Open(name)
+	file, err := f.files.Open(name)
 	if err != nil {
 		return nil, translate(name, err)
+	}
+	reader, ok := file.(io.ReaderAt)
+	if !ok {
+		_ = file.Close()
+		return nil, fmt.Errorf("%s: cannot be read at random: %w", name, errdef.ErrUnprocessable)
 	}
 	if seen.size < 0 || seen.size > info.Size() {
 		seen.size = info.Size()
 	}
-	return &openFile{File: file, view: seen, folder: f}, nil
+	return &openFile{Closer: file, data: reader, view: seen, folder: f}, nil
 }
 
 // Stat returns the stamp of a file, without times.
@@ -143,7 +187,7 @@ func (f *Folder) Stat(ctx context.Context, name string) (adapter.Stamp, error) {
 	f.stats[name]++
 	seen, ok := f.views[name]
 	f.mu.Unlock()
-	info, err := f.root.Stat(name)
+	info, err := fs.Stat(f.files, name)
 	if err != nil {
 		return adapter.Stamp{Absent: true}, translate(name, err)
 	}
@@ -159,7 +203,7 @@ func (f *Folder) ReadDir(ctx context.Context, name string) ([]fs.DirEntry, error
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	entries, err := fs.ReadDir(f.root.FS(), name)
+	entries, err := fs.ReadDir(f.files, name)
 	if err != nil {
 		return nil, translate(name, err)
 	}
@@ -168,7 +212,7 @@ func (f *Folder) ReadDir(ctx context.Context, name string) ([]fs.DirEntry, error
 
 func translate(name string, err error) error {
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return fmt.Errorf("%s: %w", name, errdef.ErrNotFound)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s: %w", name, errdef.ErrForbidden)
@@ -178,7 +222,8 @@ func translate(name string, err error) error {
 }
 
 type openFile struct {
-	*os.File
+	io.Closer
+	data   io.ReaderAt
 	view   view
 	folder *Folder
 }
@@ -193,7 +238,7 @@ func (o *openFile) ReadAt(p []byte, offset int64) (int, error) {
 	if left := o.view.size - offset; int64(len(p)) > left {
 		short = p[:left]
 	}
-	n, err := o.File.ReadAt(short, offset)
+	n, err := o.data.ReadAt(short, offset)
 	if at := o.view.flip - offset; o.view.flip >= 0 && at >= 0 && at < int64(n) {
 		p[at] ^= 0xff
 	}

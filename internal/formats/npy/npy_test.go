@@ -128,12 +128,8 @@ func FuzzHeader(f *testing.F) {
 		}
 		f.Add(data)
 	}
-	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if err := os.WriteFile(filepath.Join(dir, "a.npy"), data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		src := adaptertest.NewFolder(t, dir, "a.npy")
+		src := adaptertest.NewMemory(map[string]string{"a.npy": string(data)}, "a.npy")
 		d, err := npy.Format{}.Describe(t.Context(), src, nil)
 		if err != nil {
 			if !errors.Is(err, errdef.ErrUnprocessable) && !errors.Is(err, errdef.ErrUnsupported) {

@@ -134,6 +134,9 @@ func fillFloat(out []byte, v any, o byteOrder) bool {
 	default:
 		return false
 	}
+	if math.IsNaN(f) {
+		f = math.Float64frombits(numpyNaN)
+	}
 	switch len(out) {
 	case 2:
 		return putUint(out, uint64(float16.New(float32(f)).Uint16()), o)
@@ -144,6 +147,9 @@ func fillFloat(out []byte, v any, o byteOrder) bool {
 	}
 	return f == 0
 }
+
+// numpyNaN are the bits of numpy's nan, which differ from those of Go's.
+const numpyNaN = 0x7ff8 << 48
 
 // fillInteger takes a number in range, a truth value, or NaT for times.
 func fillInteger(out []byte, v any, t structure.DType) bool {

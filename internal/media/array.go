@@ -93,7 +93,7 @@ func (a *Array) atMost(axes int, mediaType string) error {
 
 // maxHollow bounds what is written for data that have no bytes: empty lists,
 // elements without length, members of them.
-const maxHollow = 1 << 24
+const maxHollow = 1 << 20
 
 // hollow refuses arrays whose text would be large though they hold nothing.
 func (a *Array) hollow(mediaType string) error {

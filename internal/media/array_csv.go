@@ -38,11 +38,11 @@ func (arrayCSV) Encode(ctx context.Context, w io.Writer, p Payload) error {
 		out.buf = write(out.buf, item)
 		if column++; column < columns {
 			out.buf = append(out.buf, ',')
-			return nil
+		} else {
+			out.buf = append(out.buf, '\n')
+			column = 0
 		}
-		column = 0
-		out.buf = append(out.buf, '\n')
-		return out.room(ctx)
+		return out.room(ctx) // a row may be all of the array
 	})
 	if err != nil {
 		return err

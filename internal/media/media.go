@@ -80,7 +80,8 @@ type Table struct {
 	// them. After an error it yields nothing more.
 	//
 	// It may be called again, and then starts again: application/json goes
-	// column by column through tables that are too large to hold.
+	// column by column through tables that are too large to hold, Arrow files
+	// go through dictionary columns beforehand to find all of their values.
 	Batches func(columns []int) iter.Seq2[arrow.RecordBatch, error]
 }
 

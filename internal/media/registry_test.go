@@ -2,9 +2,11 @@ package media_test
 
 import (
 	"errors"
+	"mime"
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/terrazzo-data/terrazzo/errdef"
 	"github.com/terrazzo-data/terrazzo/internal/media"
@@ -72,6 +74,30 @@ func TestNegotiate(t *testing.T) {
 			t.Errorf("%+v: parameters %v", c, choice.Params)
 		}
 	}
+}
+
+func FuzzNegotiate(f *testing.F) {
+	for _, seed := range []string{"", "*/*", "text/csv;header=absent", "text/csv; q=0,a/b;c=\"d,e\"", "csv,json", ";;,;=", "text/html;charset=x\r\ny"} {
+		f.Add(seed, "", uint8(0))
+		f.Add("", seed, uint8(1))
+	}
+	r := media.New()
+	families := []structure.Family{"array", "table", "container", "bytes"}
+	f.Fuzz(func(t *testing.T, format, accept string, family uint8) {
+		choice, err := r.Negotiate(families[int(family)%len(families)], nil, format, accept)
+		if err != nil {
+			if !errors.Is(err, errdef.ErrNotAcceptable) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if _, _, err := mime.ParseMediaType(choice.ContentType); err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) && !strings.Contains(err.Error(), "duplicate") {
+			t.Fatalf("%q: %v", choice.ContentType, err)
+		}
+		if strings.ContainsFunc(choice.ContentType, unicode.IsControl) || choice.Encoder == nil {
+			t.Fatalf("%q, %q: %+v", format, accept, choice)
+		}
+	})
 }
 
 func TestNotAcceptableSaysWhatThereIs(t *testing.T) {

@@ -65,29 +65,40 @@ func encoderOf(t *testing.T, family structure.Family, format string) media.Encod
 	return choice.Encoder
 }
 
-func each(t *testing.T, f func(t *testing.T, family structure.Family, encoder media.Encoder)) {
+// encoderCase is one encoder under the family and the name it was asked for.
+type encoderCase struct {
+	name    string
+	family  structure.Family
+	encoder media.Encoder
+}
+
+func everyEncoder(t *testing.T) []encoderCase {
 	t.Helper()
+	var all []encoderCase
 	for family, names := range formats {
 		for _, name := range names {
-			t.Run(string(family)+"/"+name, func(t *testing.T) { f(t, family, encoderOf(t, family, name)) })
+			all = append(all, encoderCase{string(family) + "/" + name, family, encoderOf(t, family, name)})
 		}
 	}
+	return all
 }
 
 func TestErrorsOfTheDataComeBack(t *testing.T) {
-	each(t, func(t *testing.T, family structure.Family, encoder media.Encoder) {
-		for _, last := range []int{0, 5} {
-			payload := payloadOf(t, family, func(piece int) error {
-				if piece == last {
-					return errdef.ErrChanged
+	for _, c := range everyEncoder(t) {
+		t.Run(c.name, func(t *testing.T) {
+			for _, last := range []int{0, 5} {
+				payload := payloadOf(t, c.family, func(piece int) error {
+					if piece == last {
+						return errdef.ErrChanged
+					}
+					return nil
+				})
+				if err := c.encoder.Encode(t.Context(), io.Discard, payload); !errors.Is(err, errdef.ErrChanged) {
+					t.Errorf("at piece %d: %v", last, err)
 				}
-				return nil
-			})
-			if err := encoder.Encode(t.Context(), io.Discard, payload); !errors.Is(err, errdef.ErrChanged) {
-				t.Errorf("at piece %d: %v", last, err)
 			}
-		}
-	})
+		})
+	}
 }
 
 // limited is a client that goes away after some bytes.
@@ -106,65 +117,71 @@ func (l *limited) Write(data []byte) (int, error) {
 // written as it comes. Pictures are read twice before they are written, and a
 // small one is compressed in one go, as workbooks and small JSON tables are.
 func TestErrorsOfTheClientStopTheReading(t *testing.T) {
-	each(t, func(t *testing.T, family structure.Family, encoder media.Encoder) {
-		pieces := 0
-		payload := payloadOf(t, family, func(int) error { pieces++; return nil })
-		if err := encoder.Encode(t.Context(), &limited{left: 100}, payload); !errors.Is(err, errAway) {
-			t.Fatalf("got %v", err)
-		}
-		most := 3
-		switch name := t.Name(); {
-		case strings.HasSuffix(name, "png"), strings.HasSuffix(name, "html") && family == structure.FamilyArray:
-			most = 30
-		case strings.HasSuffix(name, "xlsx"), strings.HasSuffix(name, "table/json"):
-			most = 12
-		}
-		if pieces > most {
-			t.Errorf("%d pieces were read, want at most %d", pieces, most)
-		}
-	})
+	for _, c := range everyEncoder(t) {
+		t.Run(c.name, func(t *testing.T) {
+			pieces := 0
+			payload := payloadOf(t, c.family, func(int) error { pieces++; return nil })
+			if err := c.encoder.Encode(t.Context(), &limited{left: 100}, payload); !errors.Is(err, errAway) {
+				t.Fatalf("got %v", err)
+			}
+			most := 3
+			switch name := c.name; {
+			case strings.HasSuffix(name, "png"), strings.HasSuffix(name, "html") && c.family == structure.FamilyArray:
+				most = 30
+			case strings.HasSuffix(name, "xlsx"), strings.HasSuffix(name, "table/json"):
+				most = 12
+			}
+			if pieces > most {
+				t.Errorf("%d pieces were read, want at most %d", pieces, most)
+			}
+		})
+	}
 }
 
 func TestCancelledRequestsStop(t *testing.T) {
-	each(t, func(t *testing.T, family structure.Family, encoder media.Encoder) {
-		ctx, cancel := context.WithCancelCause(t.Context())
-		defer cancel(nil)
-		pieces := 0
-		payload := payloadOf(t, family, func(int) error {
-			if pieces++; pieces == 2 {
-				cancel(errAway)
+	for _, c := range everyEncoder(t) {
+		t.Run(c.name, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			pieces := 0
+			payload := payloadOf(t, c.family, func(int) error {
+				if pieces++; pieces == 2 {
+					cancel(errAway)
+				}
+				return nil
+			})
+			if err := c.encoder.Encode(ctx, io.Discard, payload); !errors.Is(err, errAway) {
+				t.Errorf("got %v", err)
 			}
-			return nil
+			if pieces > 2 {
+				t.Errorf("%d pieces were read, the request ended in the second", pieces)
+			}
 		})
-		if err := encoder.Encode(ctx, io.Discard, payload); !errors.Is(err, errAway) {
-			t.Errorf("got %v", err)
-		}
-		if pieces > 2 {
-			t.Errorf("%d pieces were read, the request ended in the second", pieces)
-		}
-	})
+	}
 }
 
 // What is written as it comes has its first bytes out before the last are read.
 func TestBodiesStream(t *testing.T) {
-	each(t, func(t *testing.T, family structure.Family, encoder media.Encoder) {
-		name := t.Name()
-		if strings.HasSuffix(name, "xlsx") || strings.HasSuffix(name, "table/json") {
-			return // an archive, and what is small, are written in one go
-		}
-		var body bytes.Buffer
-		largest, before := 0, 0
-		payload := payloadOf(t, family, func(int) error {
-			largest, before = max(largest, body.Len()-before), body.Len()
-			return nil
+	for _, c := range everyEncoder(t) {
+		t.Run(c.name, func(t *testing.T) {
+			name := c.name
+			if strings.HasSuffix(name, "xlsx") || strings.HasSuffix(name, "table/json") {
+				return // an archive, and what is small, are written in one go
+			}
+			var body bytes.Buffer
+			largest, before := 0, 0
+			payload := payloadOf(t, c.family, func(int) error {
+				largest, before = max(largest, body.Len()-before), body.Len()
+				return nil
+			})
+			if err := c.encoder.Encode(t.Context(), &body, payload); err != nil {
+				t.Fatal(err)
+			}
+			if before == 0 || largest > 400_000 {
+				t.Errorf("%d bytes were out before the last piece, at most %d for one", before, largest)
+			}
 		})
-		if err := encoder.Encode(t.Context(), &body, payload); err != nil {
-			t.Fatal(err)
-		}
-		if before == 0 || largest > 400_000 {
-			t.Errorf("%d bytes were out before the last piece, at most %d for one", before, largest)
-		}
-	})
+	}
 }
 
 func TestDataOfAnotherLength(t *testing.T) {
@@ -296,9 +313,27 @@ func TestContainerJSON(t *testing.T) {
 }
 
 func TestVersions(t *testing.T) {
-	each(t, func(t *testing.T, _ structure.Family, encoder media.Encoder) {
-		if encoder.Version() < 1 {
-			t.Errorf("version %d", encoder.Version())
-		}
+	for _, c := range everyEncoder(t) {
+		t.Run(c.name, func(t *testing.T) {
+			if c.encoder.Version() < 1 {
+				t.Errorf("version %d", c.encoder.Version())
+			}
+		})
+	}
+}
+
+// A row that is all of the array is written piece by piece too.
+func TestLongRowsStream(t *testing.T) {
+	a, data := counting(t, "<u2", 1, 200_000)
+	out, largest := &bytes.Buffer{}, 0
+	a.Data = failing(inPieces(data, 40_000), func(int) error {
+		largest = max(largest, out.Len())
+		return nil
 	})
+	if err := encoderOf(t, "array", "csv").Encode(t.Context(), out, media.Payload{Array: a}); err != nil {
+		t.Fatal(err)
+	}
+	if largest == 0 {
+		t.Error("nothing was written before the last piece was read")
+	}
 }

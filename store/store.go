@@ -48,7 +48,7 @@ type Meta struct {
 	Cost time.Duration
 	// TTL is how long the value may be kept from its Commit; 0 is as long as there is room.
 	TTL time.Duration
-	// Groups are the names under which DeleteGroup finds the value.
+	// Groups are the names under which DeleteGroup finds the value. Get need not give them.
 	Groups []string
 }
 

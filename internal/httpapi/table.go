@@ -169,6 +169,10 @@ func (t *tableRead) size() (size, rows int64) {
 	return size, rows
 }
 
+// pageAccept is what Tiled's web page accepts. It takes a JSON sequence for
+// plain lines, and shows no rows if records begin as RFC 7464 wants it.
+const pageAccept = "application/json, text/plain, */*"
+
 func (c *call) sendTable(n node, read *tableRead) error {
 	size, rows := read.size()
 	if err := c.limit(size); err != nil {
@@ -178,6 +182,9 @@ func (c *call) sendTable(n node, read *tableRead) error {
 	choice, err := c.Media.Negotiate(n.desc.Family, n.desc.Specs, format, c.accept())
 	if err != nil {
 		return err
+	}
+	if choice.MediaType == "application/json-seq" && c.accept() == pageAccept {
+		choice.Params = map[string]string{"rs": "absent"}
 	}
 	payload := media.Payload{Params: choice.Params, Table: &media.Table{Schema: read.schema, Rows: rows}}
 	planned, err := choice.Encoder.Plan(payload)
@@ -192,7 +199,7 @@ func (c *call) sendTable(n node, read *tableRead) error {
 		return err
 	}
 	check := validate(read.version, "table", strings.Join(n.path, "/"), fmt.Sprint(read.partitions), fmt.Sprint(read.columns),
-		choice.ContentType, strconv.Itoa(choice.Encoder.Version()))
+		choice.ContentType, strconv.Itoa(choice.Encoder.Version()), fmt.Sprint(choice.Params))
 	if c.notModified(check, chosen.Tag(), c.accepts) {
 		return nil
 	}

@@ -8,7 +8,8 @@ import (
 )
 
 // tableJSONSeq is application/json-seq (RFC 7464): one object for each row,
-// after a record separator and before a line feed.
+// after a record separator and before a line feed. The parameter rs=absent
+// leaves out the separator, which Tiled's web page cannot read.
 type tableJSONSeq struct{}
 
 func (tableJSONSeq) Version() int { return 1 }
@@ -24,13 +25,17 @@ func (tableJSONSeq) Encode(ctx context.Context, w io.Writer, p Payload) error {
 		}
 		keys[i] = append(appendJSONString(keys[i], name), ':')
 	}
+	begin := []byte{0x1E, '{'}
+	if p.Params["rs"] == "absent" {
+		begin = begin[1:]
+	}
 	err := p.Table.batches(ctx, nil, func(batch arrow.RecordBatch) error {
 		columns := make([]cells, len(keys))
 		for i := range columns {
 			columns[i] = cellsOf(batch.Column(i), inJSON)
 		}
 		for row := range int(batch.NumRows()) {
-			out.buf = append(out.buf, 0x1E, '{')
+			out.buf = append(out.buf, begin...)
 			for i, column := range columns {
 				out.buf = column.append(append(out.buf, keys[i]...), row)
 			}

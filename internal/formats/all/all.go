@@ -3,6 +3,8 @@ package all
 
 import (
 	"github.com/terrazzo-data/terrazzo/adapter"
+	"github.com/terrazzo-data/terrazzo/internal/formats/csvfile"
+	"github.com/terrazzo-data/terrazzo/internal/formats/imagefile"
 	"github.com/terrazzo-data/terrazzo/internal/formats/npy"
 	"github.com/terrazzo-data/terrazzo/internal/formats/sequence"
 	"github.com/terrazzo-data/terrazzo/internal/formats/zarr"
@@ -15,6 +17,11 @@ import (
 // To add a format, add a line.
 func List() []adapter.Format {
 	return append([]adapter.Format{
+		csvfile.Format{},
+		imagefile.JPEG{},
+		sequence.Of(imagefile.JPEG{}),
+		imagefile.PNG{},
+		sequence.Of(imagefile.PNG{}),
 		npy.Format{},
 		sequence.Of(npy.Format{}),
 		zarr.New(),

@@ -32,7 +32,7 @@ func TestList(t *testing.T) {
 			files[e] = k.Name
 		}
 	}
-	for _, e := range []string{".npy", ".zarr", ".npy in a row", ".h5", ".nx5", ".tif", ".tiff in a row", ".nc", ".xlsx"} {
+	for _, e := range []string{".csv", ".png", ".png in a row", ".jpg", ".jpeg in a row", ".npy", ".zarr", ".npy in a row", ".h5", ".nx5", ".tif", ".tiff in a row", ".nc", ".xlsx"} {
 		if files[e] == "" {
 			t.Errorf("nothing for %s", e)
 		}

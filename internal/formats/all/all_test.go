@@ -1,10 +1,12 @@
 package all_test
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"testing"
 
+	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/adapter/adaptertest"
 	"github.com/terrazzo-data/terrazzo/errdef"
 	"github.com/terrazzo-data/terrazzo/internal/formats/all"
@@ -59,4 +61,48 @@ func TestMissing(t *testing.T) {
 	if seen < 5 {
 		t.Errorf("%d formats are missing", seen)
 	}
+}
+
+// TestImageSequence: frames of a sequence are the images, read with one open.
+func TestImageSequence(t *testing.T) {
+	for kind, name := range map[string]string{"png": "pillow_RGB.png", "jpeg": "colour.jpeg"} {
+		src := adaptertest.NewFolder(t, "../imagefile/testdata", name)
+		one := read(t, format(t, kind), src, 0)
+		src = adaptertest.NewFolder(t, "../imagefile/testdata", name, name)
+		frame := read(t, format(t, kind+"-sequence"), src, 1)
+		if !bytes.Equal(one, frame) || src.Opened()[name] != 2 {
+			t.Errorf("%s: the second frame differs, or was opened %v", kind, src.Opened())
+		}
+	}
+}
+
+func format(t *testing.T, name string) adapter.Format {
+	t.Helper()
+	for _, f := range all.List() {
+		if f.Kind().Name == name {
+			return f
+		}
+	}
+	t.Fatalf("no format %s", name)
+	return nil
+}
+
+// read describes the item and reads a block, the first but along the first axis.
+func read(t *testing.T, f adapter.Format, src adapter.Source, first int64) []byte {
+	t.Helper()
+	d, err := f.Describe(t.Context(), src, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := f.Open(src, nil, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := make([]int64, len(d.Grid.Shape))
+	index[0] = first
+	block, err := r.(adapter.ArrayReader).ReadBlock(t.Context(), index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return block.Data
 }

@@ -75,12 +75,6 @@ http {{
     return servers.start("nginx", command, port, lambda log, port: b"start worker process " in log.read_bytes())
 
 
-def fresh(name):
-    """A state of its own for each start: nothing is remembered from before."""
-    shutil.rmtree(servers.OUT / "home" / name, ignore_errors=True)
-    return name
-
-
 def etag(server, path, headers):
     answer = httpx.get(server.url + path, headers=headers, timeout=120, trust_env=False).raise_for_status()
     return answer.headers["etag"]
@@ -127,8 +121,8 @@ def speed_rows(case, found):
 
 
 def speed(folder, options):
-    who = {"tiled": servers.tiled(folder / "speed", name=fresh("tiled_bench"))}
-    who["terrazzo"] = servers.terrazzo(folder / "speed", name=fresh("terrazzo_bench"))
+    who = {"tiled": servers.tiled(folder / "speed", name="tiled_bench")}
+    who["terrazzo"] = servers.terrazzo(folder / "speed", name="terrazzo_bench")
     who["nginx"] = nginx(folder / "static")
     yield "| Requests a second (CPU ms of the server for each) | Tiled | Terrazzo | nginx, static | Terrazzo : Tiled |"
     yield "|---|---|---|---|---|"
@@ -174,7 +168,7 @@ def folders(folder, counts, options):
 def one_folder(name, folder, options):
     """What one server does over one folder: seconds, or requests a second."""
     serve = servers.tiled if name == "tiled" else servers.terrazzo
-    server = serve(folder, name=fresh(f"{name}_folder"))
+    server = serve(folder, name=f"{name}_folder")
     first, found = listing(server, fields="")
     result = {"start to the first complete listing, s": server.started + first}
     second, _ = listing(server, **FILTER)
@@ -211,7 +205,7 @@ def memory(folder, options):
     paths = [f"/api/v1/array/full/big?slice={i % frames}" for i in range(64)]
     found = {}
     for name, serve in (("tiled", servers.tiled), ("terrazzo", servers.terrazzo)):
-        server = serve(folder / "memory", name=fresh(f"{name}_memory"))
+        server = serve(folder / "memory", name=f"{name}_memory")
         begun, idle = time.monotonic(), load.memory(server.process.pid, "VmRSS")
         answers = asyncio.run(many(server, paths))
         spent = time.monotonic() - begun

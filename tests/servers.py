@@ -7,6 +7,7 @@ import atexit
 import dataclasses
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -58,8 +59,9 @@ def start(name, command, port, ready, env=None):
     """Runs a command until ready(log text, port) is true."""
     log = OUT / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    home = OUT / "home" / name
-    home.mkdir(parents=True, exist_ok=True)
+    home = OUT / "home" / name  # new each time: nothing is remembered from before
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("TILED_", "TERRAZZO_"))}
     environment = {**clean, "HOME": str(home), "PYTHONUNBUFFERED": "1", **(env or {})}
     environment.pop("XDG_STATE_HOME", None)
@@ -129,3 +131,5 @@ def stop_all():
 
 
 atexit.register(stop_all)
+# Being told to end is no reason to leave servers behind.
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))

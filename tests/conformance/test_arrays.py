@@ -231,12 +231,6 @@ def test_routes_and_families(route, path):
     same(f"/api/v1/{route}/{path}", {**query, "format": "application/json"} if "full" in route else query, ordered=False)
 
 
-def test_too_large_is_refused_before_reading():
-    """No route answers more than 300 MB: the real limit is tried in Go."""
-    answer = same(FULL + "arrays/large", {"slice": "0:3"})
-    assert len(answer.content) == 3 * 1100 * 8
-
-
 @world.where(lambda node: plain(node) and node.kind in "biuf" and node.path.startswith("arrays/") and node.size < 1000)
 def test_json_numbers(array):
     """JSON says the same numbers as the bytes do."""

@@ -4,7 +4,9 @@ The values are compared with what the writing libraries read themselves.
 """
 
 import functools
+from urllib.parse import quote
 
+import httpx
 import numpy
 import pandas
 import pyarrow
@@ -72,11 +74,7 @@ def test_names():
 
 def test_names_that_end_a_url():
     """The client does not escape keys, so these are asked for by hand."""
-    import httpx
-
     for key in ("percent%41", "hash#mark", "question?mark"):
-        from urllib.parse import quote
-
         answer = httpx.get(f"{world.more().api}/array/full/names/{quote(key)}?format=json", trust_env=False)
         assert (answer.status_code, answer.json()) == (200, [0, -1, -2]), key
 
@@ -93,3 +91,18 @@ def test_later_formats_are_listed_with_a_reason():
     found = client()["images"]["later"]
     for key in ("plain", "scan", "book"):
         assert any(name.startswith(key) for name in found), list(found)
+
+
+def test_too_large_is_refused_before_reading():
+    """300 MB is the limit; 100 MiB is what the client asks for at once."""
+
+    def get(text):
+        url = f"{world.more().api}/array/full/huge"
+        return httpx.get(url, params={"slice": text}, timeout=60, trust_env=False)
+
+    for text in ("", ":", ":40", "::-1", "5:45"):
+        answer = get(text)
+        assert answer.status_code == 400 and "300000000" in answer.text.replace(",", "").replace("_", ""), answer.text
+    for text, size in ((":13", 104_000_000), (":37", 296_000_000), (":,7", 400), ("0,0", 8)):
+        answer = get(text)
+        assert (answer.status_code, len(answer.content)) == (200, size), text

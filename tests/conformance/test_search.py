@@ -197,8 +197,7 @@ DISTINCT = [
 @pytest.mark.parametrize("query", DISTINCT, ids=json.dumps)
 @pytest.mark.parametrize("path", ["tagged", "images", "arrays/f8le", "nothing"])
 def test_distinct(path, query):
-    def by_value(server):
-        answer = Request(f"/api/v1/distinct/{path}", query).send(server)
+    def by_value(answer):
         if answer.is_error:
             return answer.status_code
         found = answer.json()
@@ -207,7 +206,8 @@ def test_distinct(path, query):
             part.sort(key=json.dumps)
         return found
 
-    assert by_value(world.under_test()) == by_value(world.tiled())
+    request = Request(f"/api/v1/distinct/{path}", query)
+    assert by_value(request.send(world.under_test())) == by_value(request.ask_tiled())
 
 
 @pytest.mark.parametrize("query", [{}, {"max_depth": 1}, {"max_depth": 2}, {"max_depth": 0}, {"max_depth": 65}, {"sort": "id"}, {"page[limit]": 3}, condition("eq", key="attributes.color", value='"red"')], ids=str)

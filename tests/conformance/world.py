@@ -5,7 +5,7 @@ import functools
 import hashlib
 import pathlib
 
-import httpx
+import answers
 import make
 import pytest
 import servers
@@ -40,15 +40,27 @@ class Node:
         return self.structure["data_type"].get("kind", "V")
 
 
+def digest():
+    """Names everything that the real Tiled's answers depend on."""
+    sources = [*(FIXTURES / name for name in make.SOURCES), servers.TESTS / "requirements.txt"]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+
+
+@functools.cache
 def fixtures():
     """The folder of files, made again only when its generator has changed."""
-    digest = hashlib.sha256(b"".join((FIXTURES / name).read_bytes() for name in make.SOURCES))
     target = servers.OUT / "fixtures"
     stamp = servers.OUT / "fixtures.stamp"
-    if not stamp.exists() or stamp.read_text() != digest.hexdigest():
+    if not stamp.exists() or stamp.read_text() != digest():
         make.main(target)
-        stamp.write_text(digest.hexdigest())
+        stamp.write_text(digest())
     return target
+
+
+@functools.cache
+def remembered():
+    """What the real Tiled answered to earlier runs over the same files."""
+    return answers.Answers(servers.OUT / "answers" / f"{digest()}.pickle")
 
 
 @functools.cache
@@ -84,19 +96,21 @@ def private():
 @functools.cache
 def nodes():
     """Every node of the real Tiled's tree, the insides of Zarr groups included."""
-    with httpx.Client(base_url=tiled().api, timeout=60, trust_env=False) as http:
-        return sorted(_walk(http, ()), key=lambda node: node.path)
+    return sorted(_walk(()), key=lambda node: node.path)
 
 
-def _walk(http, segments):
-    url = "/search/" + "/".join(segments)
+def _walk(segments):
+    from compare import Request
+
     params = {"page[limit]": 300, "fields": ["structure_family", "structure"]}
-    for item in http.get(url, params=params).raise_for_status().json()["data"]:
+    answer = Request("/api/v1/search/" + "/".join(segments), params).ask_tiled()
+    assert answer.status_code == 200, answer.text
+    for item in answer.json()["data"]:
         path = (*segments, item["id"])
         attributes = item["attributes"]
         yield Node("/".join(path), attributes["structure_family"], attributes["structure"])
         if attributes["structure_family"] == "container":
-            yield from _walk(http, path)
+            yield from _walk(path)
 
 
 def of_family(family):

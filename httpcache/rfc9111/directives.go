@@ -115,12 +115,14 @@ func delta(s string) (time.Duration, bool) {
 }
 
 // age parses an Age field: the first member of the list counts and the others are
-// dropped (RFC 9111 §5.1); what is no number is no Age.
+// dropped (RFC 9111 §5.1); what is no number is no Age. A parameter, which the grammar
+// does not have, is not reason enough to take something old for new.
 func age(lines []string) time.Duration {
 	if len(lines) == 0 {
 		return 0
 	}
 	first, _, _ := strings.Cut(lines[0], ",")
+	first, _, _ = strings.Cut(first, ";")
 	d, ok := delta(strings.TrimSpace(first))
 	if !ok {
 		return 0

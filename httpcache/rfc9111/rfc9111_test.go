@@ -67,6 +67,7 @@ func TestReuse(t *testing.T) {
 		{"§4.2.3: Age counts", shared, nil, []string{"Cache-Control", "max-age=60", "Age", "40"}, 30, rfc9111.Revalidate, rfc9111.ReasonStale},
 		{"§5.1: the first Age counts", shared, nil, []string{"Cache-Control", "max-age=60", "Age", "0, 7200"}, 30, rfc9111.Serve, rfc9111.ReasonFresh},
 		{"§5.1: an Age that is none is ignored", shared, nil, []string{"Cache-Control", "max-age=60", "Age", "-7200"}, 30, rfc9111.Serve, rfc9111.ReasonFresh},
+		{"§5.1: a parameter does not make it young", shared, nil, []string{"Cache-Control", "max-age=60", "Age", "7200;x=1"}, 30, rfc9111.Revalidate, rfc9111.ReasonStale},
 		{"§4.2.3: apparent age", shared, nil, []string{"Cache-Control", "max-age=60", "Date", at(-50)}, 30, rfc9111.Revalidate, rfc9111.ReasonStale},
 		{"§4.2.2: no heuristic unless asked for", shared, nil, []string{"Last-Modified", at(-86400)}, 1, rfc9111.Revalidate, rfc9111.ReasonStale},
 		{"§4.2.2: a tenth of the time since", guessing, nil, []string{"Last-Modified", at(-1000)}, 99, rfc9111.Serve, rfc9111.ReasonFresh},

@@ -60,7 +60,7 @@ func Update(stored, confirmed http.Header) http.Header {
 // bodyField names what a 304 cannot say anew about bytes that we hold.
 func bodyField(name string) bool {
 	switch name {
-	case "Content-Length", "Content-Encoding", "Content-Range":
+	case "Content-Length", "Content-Encoding", "Content-Range", "Content-Md5", "Content-Digest":
 		return true
 	}
 	return false

@@ -69,9 +69,27 @@ func (c *Cache) newBodyKey() store.Key {
 
 // keepBody stores a whole body under p.body.
 func (c *Cache) keepBody(ctx context.Context, p *response, body []byte) error {
-	w, err := c.o.Store.Put(ctx, p.body, store.Meta{Size: p.size, Cost: p.cost, Groups: p.groups})
-	if err != nil {
+	meta := store.Meta{Size: p.size, Cost: p.cost, Groups: p.groups}
+	if err := putBody(ctx, c.o.Store, p.body, meta, body); err != nil {
 		return fmt.Errorf("response cache: body: %w", err)
+	}
+	if c.o.Front != nil {
+		c.front(ctx, p.body, meta, body)
+	}
+	return nil
+}
+
+// front puts a copy of a body before the store. A failure is a slower hit, and counted.
+func (c *Cache) front(ctx context.Context, key store.Key, meta store.Meta, body []byte) {
+	if err := putBody(ctx, c.o.Front, key, meta, body); err != nil {
+		c.storeFailed(err)
+	}
+}
+
+func putBody(ctx context.Context, s store.Store, key store.Key, meta store.Meta, body []byte) error {
+	w, err := s.Put(ctx, key, meta)
+	if err != nil {
+		return err
 	}
 	defer w.Abort()
 	if taker, ok := w.(store.Taker); ok {
@@ -79,13 +97,42 @@ func (c *Cache) keepBody(ctx context.Context, p *response, body []byte) error {
 	} else {
 		_, err = w.Write(body)
 	}
-	if err == nil {
-		err = w.Commit()
-	}
 	if err != nil {
-		return fmt.Errorf("response cache: body: %w", err)
+		return err
 	}
-	return nil
+	return w.Commit()
+}
+
+// body gets the body of p, or says that it is gone.
+func (c *Cache) body(ctx context.Context, p *response) (store.Value, bool) {
+	if c.o.Front != nil {
+		if v, ok := c.bodyFrom(ctx, c.o.Front, p); ok {
+			return v, true
+		}
+	}
+	v, ok := c.bodyFrom(ctx, c.o.Store, p)
+	if ok && c.o.Front != nil && v.Bytes != nil {
+		copied := v.Bytes
+		if v.Owner != nil {
+			copied = bytes.Clone(copied)
+		}
+		c.front(ctx, p.body, store.Meta{Size: p.size, Cost: p.cost, Groups: p.groups}, copied)
+	}
+	return v, ok
+}
+
+func (c *Cache) bodyFrom(ctx context.Context, s store.Store, p *response) (store.Value, bool) {
+	v, err := s.Get(ctx, p.body)
+	switch {
+	case err == nil && v.Size == p.size:
+		return v, true
+	case err == nil:
+		v.Release()
+		c.counts.storeErrors.Add(1)
+	case !errors.Is(err, errdef.ErrNotFound):
+		c.counts.storeErrors.Add(1)
+	}
+	return store.Value{}, false
 }
 
 // keepHead puts p first in the record of key, in place of what r selected before.
@@ -119,9 +166,18 @@ func (c *Cache) keepHead(ctx context.Context, key store.Key, r *http.Request, p 
 		return fmt.Errorf("response cache: record: %w", err)
 	}
 	for _, body := range gone {
-		_ = c.o.Store.Delete(ctx, body)
+		c.deleteBody(ctx, body)
 	}
 	return nil
+}
+
+// deleteBody frees a body that no record names any more. One that stays is given up in
+// time like all others.
+func (c *Cache) deleteBody(ctx context.Context, body store.Key) {
+	_ = c.o.Store.Delete(ctx, body)
+	if c.o.Front != nil {
+		_ = c.o.Front.Delete(ctx, body)
+	}
 }
 
 // groupSet gathers group names without repeats, as many as a store takes.

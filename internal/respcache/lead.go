@@ -19,7 +19,9 @@ import (
 func (x *exchange) lead(f *flight) (again bool, err error) {
 	c := x.c
 	defer c.flights.leave(f)
-	if f.key != "" && x.arrivedMeanwhile(f) {
+	// What says no-cache could not be served without asking, however new it is.
+	again = f.key != "" && (f.held == nil || !f.held.Has(rfc9111.NoCache)) && x.arrivedMeanwhile(f)
+	if again {
 		f.settle(vain)
 		f.exit()
 		return true, nil

@@ -66,6 +66,10 @@ func (c *Cache) purge(ctx context.Context, groups []string) error {
 			c.counts.storeErrors.Add(1)
 			failed = fmt.Errorf("response cache: purge: %w", err)
 		}
+		if c.o.Front != nil {
+			// What stays there is named by no record.
+			_ = c.o.Front.DeleteGroup(ctx, group)
+		}
 	}
 	if extra := len(c.purges.recent) - maxPurges; extra > 0 {
 		c.purges.floor = c.purges.recent[extra-1].seq

@@ -59,6 +59,9 @@ type Options struct {
 	// Store keeps records and bodies. Required. It may be shared with other caches of
 	// the same Prefix.
 	Store store.Store
+	// Front, if set, keeps copies of bodies in front of Store: memory before disk. The name
+	// of a body is never used again, so that a copy cannot be out of date.
+	Front store.Store
 	// Prefix begins every key in Store, to keep apart what shares a store.
 	Prefix string
 	// Policy are the rules; a cache that serves more than one user sets Shared.

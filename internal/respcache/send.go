@@ -4,7 +4,6 @@ package respcache
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,7 +11,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/terrazzo-data/terrazzo/errdef"
 	"github.com/terrazzo-data/terrazzo/httpcache/rfc9111"
 	"github.com/terrazzo-data/terrazzo/store"
 )
@@ -81,14 +79,8 @@ func (x *exchange) sendHeld(p *response, from *flight) (bool, error) {
 		x.writeHead(p, how, true)
 		return true, nil
 	}
-	v, err := x.c.o.Store.Get(x.ctx, p.body)
-	if err != nil || v.Size != p.size {
-		if err == nil {
-			v.Release()
-		}
-		if err == nil || !errors.Is(err, errdef.ErrNotFound) {
-			x.c.counts.storeErrors.Add(1)
-		}
+	v, ok := x.c.body(x.ctx, p)
+	if !ok {
 		return false, nil
 	}
 	defer v.Release()

@@ -66,6 +66,16 @@ func Node(tb testing.TB) string {
 	return program(tb, "node", "node")
 }
 
+// CacheSuite returns the path of node, for tests/cachesuite/run.mjs, which
+// uses tests/cachesuite/node_modules.
+func CacheSuite(tb testing.TB) string {
+	tb.Helper()
+	if _, err := os.Stat(filepath.Join(Root(tb), "tests", "cachesuite", "node_modules", "http-cache-tests")); err != nil {
+		missing(tb, "node", "run tools/setup node")
+	}
+	return program(tb, "node", "node")
+}
+
 // UI returns the folder of Tiled's own web page as built by its authors, out
 // of the wheel in the checkout's virtual environment. It holds index.html.
 func UI(tb testing.TB) string {

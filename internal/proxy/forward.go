@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package proxy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+)
+
+// via is what this proxy calls itself in Via (RFC 9110 §7.6.3).
+const via = "1.1 terrazzo"
+
+// forwarder passes requests to the origin as they are: web sockets, streams, interim
+// responses and trailers included.
+func forwarder(origin *url.URL, transport http.RoundTripper, base func(*http.Request) string, trust bool, logger *slog.Logger) *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
+		Transport: transport,
+		Rewrite: func(pr *httputil.ProxyRequest) {
+			pr.SetURL(origin)
+			// Tiled builds its absolute links from Host and X-Forwarded-Proto, and its clients
+			// follow them: they must lead back here.
+			outside, err := url.Parse(base(pr.In))
+			if err == nil && outside.Host != "" {
+				pr.Out.Host = outside.Host
+				if trust {
+					pr.Out.Header["X-Forwarded-For"] = pr.In.Header["X-Forwarded-For"]
+				}
+				pr.SetXForwarded()
+				pr.Out.Header.Set("X-Forwarded-Host", outside.Host)
+				pr.Out.Header.Set("X-Forwarded-Proto", outside.Scheme)
+			}
+			pr.Out.Header.Add("Via", via)
+			if _, ok := pr.In.Header["User-Agent"]; !ok {
+				// Keep Go's own from standing in for a client that sent none.
+				pr.Out.Header.Set("User-Agent", "")
+			}
+		},
+		ModifyResponse: func(r *http.Response) error {
+			r.Header.Add("Via", via)
+			return nil
+		},
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) { unreachable(w, r, err, logger) },
+	}
+}
+
+// unreachable answers for an origin that did not: 504 if it took too long, else 502.
+func unreachable(w http.ResponseWriter, r *http.Request, err error, logger *slog.Logger) {
+	status, text := http.StatusBadGateway, `{"detail":"The server behind this proxy cannot be reached."}`
+	var timeout interface{ Timeout() bool }
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		status, text = http.StatusGatewayTimeout, `{"detail":"The server behind this proxy did not answer in time."}`
+	}
+	if !errors.Is(err, context.Canceled) {
+		logger.LogAttrs(r.Context(), slog.LevelWarn, "origin", slog.String("path", r.URL.Path), slog.String("error", err.Error()))
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	// The client may be gone; then nobody misses this.
+	_, _ = w.Write([]byte(text))
+}

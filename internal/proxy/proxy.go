@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/terrazzo-data/terrazzo/errdef"
+	"github.com/terrazzo-data/terrazzo/httpcache/rfc9111"
+	"github.com/terrazzo-data/terrazzo/internal/respcache"
+	"github.com/terrazzo-data/terrazzo/internal/stores/memory"
+	"github.com/terrazzo-data/terrazzo/store"
+)
+
+// DefaultMemory is the memory tier's size where Options.Memory is 0.
+const DefaultMemory = 512 << 20
+
+// Kinds of origin.
+const (
+	KindTiled = "tiled"
+	KindHTTP  = "http"
+)
+
+// Ways to decide who may have what is held; see docs/caching.md.
+const (
+	AuthorizeMetadata   = "metadata"
+	AuthorizeRevalidate = "revalidate"
+	AuthorizeKey        = "key"
+)
+
+// Options are those of `terrazzo proxy`. The zero value of each field but Origin is its
+// default.
+type Options struct {
+	// Origin is the base URL of the server behind the proxy. Required.
+	Origin string
+	// Kind is KindTiled (default) or KindHTTP: whether the rules made for Tiled apply.
+	Kind string
+	// Base is the external base URL, "https://data.example.org". Default: from each
+	// request's Host.
+	Base string
+	// TrustForwarded believes X-Forwarded-Host, -Proto and -For of clients: for use behind
+	// another proxy that sets them.
+	TrustForwarded bool
+	// Memory is the memory store's size in bytes.
+	Memory int64
+	// Disk is a directory for a store on disk under the memory store; "" is none.
+	// DiskSize is its bound in bytes.
+	Disk     string
+	DiskSize int64
+	// MaxBody is the largest body that is kept, in bytes (default 64 MiB).
+	MaxBody int64
+	// Offline starts in airplane mode: what is held is served, stale or not, the rest is 504.
+	Offline bool
+	// StaleIfError is how long after its lifetime a response may stand in for an origin
+	// that cannot be reached; 0 is not at all, except where the response says so itself.
+	StaleIfError time.Duration
+	// Heuristic guesses lifetimes from Last-Modified (RFC 9111 §4.2.2).
+	Heuristic bool
+	// Authorize is AuthorizeMetadata (default), AuthorizeRevalidate or AuthorizeKey. For
+	// KindHTTP the rules of RFC 9111 §3.5 hold and this is not used.
+	Authorize string
+	// AuthTTL is how long a proven right is remembered per principal and node (default
+	// 30 s; negative: each request is proven): the time that a revoked right lives on.
+	AuthTTL time.Duration
+	// Fresh are rules of freshness, "array/**=60s", the first match counts.
+	Fresh []string
+	// OriginTimeout bounds the wait for the origin's head (default 5 min).
+	OriginTimeout time.Duration
+	// OriginTLS is for https origins; nil is the system's roots.
+	OriginTLS *tls.Config
+	// Store, if set, is used instead of Memory and Disk, and not closed.
+	Store store.Store
+	// Logger is for what an operator should know; nil is none.
+	Logger *slog.Logger
+}
+
+// Proxy is the proxy: an [http.Handler] and what surrounds it. Use [New], and Close it.
+type Proxy struct {
+	o       Options
+	origin  *url.URL
+	cache   *respcache.Cache
+	store   store.Store
+	offline atomic.Bool
+	closers []func() error
+}
+
+// New builds a proxy. What is wrong with o is errdef.ErrInvalid.
+func New(o Options) (*Proxy, error) {
+	origin, err := checked(&o)
+	if err != nil {
+		return nil, err
+	}
+	p := &Proxy{o: o, origin: origin}
+	p.offline.Store(o.Offline)
+	if err := p.openStore(); err != nil {
+		return nil, err
+	}
+	transport := newTransport(&o)
+	p.closers = append(p.closers, func() error { transport.CloseIdleConnections(); return nil })
+	base := baseOf(&o)
+	options := respcache.Options{
+		Next:    forwarder(origin, transport, base, o.TrustForwarded, o.Logger),
+		Store:   p.store,
+		Policy:  rfc9111.Policy{Shared: true, Targets: []string{"Terrazzo-Cache-Control", "Cdn-Cache-Control"}, Heuristic: o.Heuristic, StaleIfError: o.StaleIfError},
+		MaxBody: o.MaxBody,
+		Base:    base,
+		Offline: p.offline.Load,
+		Logger:  o.Logger,
+	}
+	if p.cache, err = respcache.New(options); err != nil {
+		return nil, errors.Join(err, p.closeAll())
+	}
+	return p, nil
+}
+
+// checked says what is wrong with the options, and fills in the defaults.
+func checked(o *Options) (*url.URL, error) {
+	origin, err := url.Parse(o.Origin)
+	if err != nil || origin.Scheme != "http" && origin.Scheme != "https" || origin.Host == "" {
+		return nil, fmt.Errorf("proxy: origin %q: want http://host or https://host: %w", o.Origin, errdef.ErrInvalid)
+	}
+	if o.Base != "" {
+		if u, err := url.Parse(o.Base); err != nil || u.Host == "" || strings.Trim(u.Path, "/") != "" {
+			return nil, fmt.Errorf("proxy: base URL %q: want scheme and host, without a path: %w", o.Base, errdef.ErrInvalid)
+		}
+	}
+	if o.Memory < 0 || o.DiskSize < 0 || o.MaxBody < 0 || o.StaleIfError < 0 {
+		return nil, fmt.Errorf("proxy: a size or duration is negative: %w", errdef.ErrInvalid)
+	}
+	o.Kind = orElse(o.Kind, KindTiled)
+	if o.Kind != KindTiled && o.Kind != KindHTTP {
+		return nil, fmt.Errorf("proxy: kind %q: want %s or %s: %w", o.Kind, KindTiled, KindHTTP, errdef.ErrInvalid)
+	}
+	o.Authorize = orElse(o.Authorize, AuthorizeMetadata)
+	if o.Authorize != AuthorizeMetadata && o.Authorize != AuthorizeRevalidate && o.Authorize != AuthorizeKey {
+		return nil, fmt.Errorf("proxy: authorize %q: want %s, %s or %s: %w", o.Authorize, AuthorizeMetadata, AuthorizeRevalidate, AuthorizeKey, errdef.ErrInvalid)
+	}
+	o.Memory = orElse(o.Memory, DefaultMemory)
+	o.AuthTTL = orElse(o.AuthTTL, defaultAuthTTL)
+	o.OriginTimeout = orElse(o.OriginTimeout, defaultOriginTimeout)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return origin, nil
+}
+
+const (
+	defaultAuthTTL       = 30 * time.Second
+	defaultOriginTimeout = 5 * time.Minute
+)
+
+func orElse[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}
+
+func (p *Proxy) openStore() error {
+	if p.o.Store != nil {
+		p.store = p.o.Store
+		return nil
+	}
+	m, err := memory.New(memory.Options{Capacity: p.o.Memory})
+	if err != nil {
+		return fmt.Errorf("proxy: %w", err)
+	}
+	p.store = m
+	return nil
+}
+
+// newTransport is the way to the origin. Bodies come as the origin codes them.
+func newTransport(o *Options) *http.Transport {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	return &http.Transport{
+		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:       o.OriginTLS,
+		Protocols:             protocols,
+		DisableCompression:    true,
+		MaxIdleConns:          256,
+		MaxIdleConnsPerHost:   256,
+		IdleConnTimeout:       90 * time.Second,
+		ResponseHeaderTimeout: o.OriginTimeout,
+		TLSHandshakeTimeout:   10 * time.Second,
+	}
+}
+
+// baseOf is how the address that a client used is found.
+func baseOf(o *Options) func(*http.Request) string {
+	if o.Base != "" {
+		fixed := strings.TrimRight(o.Base, "/")
+		return func(*http.Request) string { return fixed }
+	}
+	trust := o.TrustForwarded
+	return func(r *http.Request) string {
+		scheme, host := "http", r.Host
+		if r.TLS != nil {
+			scheme = "https"
+		}
+		if trust {
+			host = orElse(r.Header.Get("X-Forwarded-Host"), host)
+			scheme = orElse(r.Header.Get("X-Forwarded-Proto"), scheme)
+		}
+		return scheme + "://" + strings.ToLower(host)
+	}
+}
+
+// ServeHTTP implements [http.Handler].
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.cache.ServeHTTP(w, r) }
+
+// Cache is the cache inside, for purging and counting.
+func (p *Proxy) Cache() *respcache.Cache { return p.cache }
+
+// StoreStats says what is held.
+func (p *Proxy) StoreStats() store.Stats { return p.store.Stats() }
+
+// SetOffline turns airplane mode on or off.
+func (p *Proxy) SetOffline(offline bool) { p.offline.Store(offline) }
+
+// Close ends what runs in the background and closes the stores. It is called after the
+// server that uses p has stopped.
+func (p *Proxy) Close() error { return errors.Join(p.cache.Close(), p.closeAll()) }
+
+func (p *Proxy) closeAll() error {
+	var failed error
+	for _, c := range p.closers {
+		failed = errors.Join(failed, c())
+	}
+	return failed
+}
+
+// Server returns an [http.Server] for p with limits that keep slow and silent clients
+// from holding it: 30 s for a request's head, 2 min of idleness between requests.
+func (p *Proxy) Server() *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler: p, Protocols: protocols, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(p.o.Logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// shutdownWithin is how long requests under way may take after the signal to stop.
+const shutdownWithin = 30 * time.Second
+
+// Run serves on l, with TLS if tlsConfig is not nil, until ctx ends; then it lets
+// requests under way finish and returns. It does not close p.
+func (p *Proxy) Run(ctx context.Context, l net.Listener, tlsConfig *tls.Config) error {
+	s := p.Server()
+	s.TLSConfig = tlsConfig
+	served := make(chan error, 1)
+	go func() {
+		if tlsConfig != nil {
+			served <- s.ServeTLS(l, "", "")
+			return
+		}
+		served <- s.Serve(l)
+	}()
+	select {
+	case err := <-served:
+		return fmt.Errorf("proxy: %w", err)
+	case <-ctx.Done():
+	}
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownWithin)
+	defer cancel()
+	err := s.Shutdown(within)
+	<-served
+	if err != nil {
+		return errors.Join(fmt.Errorf("proxy: shutdown: %w", err), s.Close())
+	}
+	return nil
+}

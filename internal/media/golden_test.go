@@ -3,15 +3,19 @@ package media_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"image"
 	"image/color"
 	"image/png"
 	"iter"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/terrazzo-data/terrazzo/errdef"
 	"github.com/terrazzo-data/terrazzo/internal/media"
 	"github.com/terrazzo-data/terrazzo/structure"
 )
@@ -167,4 +171,54 @@ func pixelsOf(picture image.Image, mode string) []byte {
 		}
 	}
 	return pixels
+}
+
+// floats32 is an array of float32 that is another one in each pass, and the
+// last in all that follow.
+func floats32(t *testing.T, shape []int64, passes ...[]float32) *media.Array {
+	t.Helper()
+	kind, err := structure.ParseDType("<f4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pass := 0
+	return &media.Array{Type: kind, Shape: shape, Data: func(yield func([]byte, error) bool) {
+		var data []byte
+		for _, v := range passes[min(pass, len(passes)-1)] {
+			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+		}
+		pass++
+		yield(data, nil)
+	}}
+}
+
+// A detector's masked pixels are NaN. Tiled paints all of such a picture
+// black; ours are scaled by the others.
+func TestPicturesWithMissingPixels(t *testing.T) {
+	nan := float32(math.NaN())
+	got, err := encode(t, structure.FamilyArray, "png", media.Payload{Array: floats32(t, []int64{1, 4}, []float32{0, nan, 50, 100})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture, err := png.Decode(bytes.NewReader(got))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pixels := pixelsOf(picture, "L"); !bytes.Equal(pixels, []byte{0, 0, 128, 255}) {
+		t.Errorf("got %v", pixels)
+	}
+	got, err = encode(t, structure.FamilyArray, "png", media.Payload{Array: floats32(t, []int64{1, 2}, []float32{nan, nan})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if picture, err = png.Decode(bytes.NewReader(got)); err != nil || !bytes.Equal(pixelsOf(picture, "L"), []byte{0, 0}) {
+		t.Errorf("all missing: %v, %v", picture, err)
+	}
+}
+
+func TestPicturesOfDataThatChange(t *testing.T) {
+	a := floats32(t, []int64{1, 3}, []float32{1, 2, 3}, []float32{7e7, 8e8, 9e9})
+	if _, err := encode(t, structure.FamilyArray, "png", media.Payload{Array: a}); !errors.Is(err, errdef.ErrChanged) {
+		t.Errorf("got %v", err)
+	}
 }

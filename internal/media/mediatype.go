@@ -156,9 +156,9 @@ func isToken(text string) bool {
 }
 
 // DocumentType picks the media type for a document that is no data, as Tiled
-// 0.2.20 does: the entries of Accept, parted by a comma and a space, in their
-// order; the first that is exactly */*, JSON or msgpack counts, and JSON if
-// none is. It is the whole Content-Type: clients compare it byte for byte.
+// 0.2.20 does: the entries of Accept in their order; the first that is exactly
+// */*, JSON or msgpack counts, and JSON if none is. (Tiled wants a space behind
+// the comma.) It is the whole Content-Type: clients compare it byte for byte.
 func DocumentType(accept string) string {
 	for entry := range strings.SplitSeq(accept, ",") {
 		switch strings.TrimSpace(entry) {

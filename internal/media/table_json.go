@@ -57,10 +57,10 @@ var errLarge = errors.New("the table is large")
 // keepColumns writes all columns at once, each to memory; nil if that is too
 // much of it.
 func keepColumns(ctx context.Context, t *Table) ([][]byte, error) {
-	if t.Rows > maxKept/2 {
+	texts := make([][]byte, t.Schema.NumFields())
+	if t.Rows > 0 && saturate(t.Rows, int64(len(texts))) > maxKept/2 {
 		return nil, nil // each value has two bytes at least
 	}
-	texts := make([][]byte, t.Schema.NumFields())
 	kept := 0
 	err := t.batches(ctx, nil, func(batch arrow.RecordBatch) error {
 		for i := range texts {

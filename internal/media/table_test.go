@@ -149,12 +149,18 @@ func TestJSONOfLargeTables(t *testing.T) {
 		passes = append(passes, columns)
 		return inner(columns)
 	}
+	table.Rows = -1
 	large, err := encode(t, structure.FamilyTable, "json", media.Payload{Table: table})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(passes) != 3 || passes[0] != nil || len(passes[1]) != 1 || len(passes[2]) != 1 {
 		t.Errorf("passes %v, want one of all columns that is given up, and one of each", passes)
+	}
+	table.Rows, passes = 9_000_000, nil // a lie, but one that is believed
+	again, err := encode(t, structure.FamilyTable, "json", media.Payload{Table: table})
+	if err != nil || !bytes.Equal(again, large) || len(passes) != 2 {
+		t.Errorf("passes %v, want one of each column: %v", passes, err)
 	}
 	if size := len(large); large[size-1] != '}' || !bytes.HasPrefix(large, []byte(`{"a":[0,1,2,`)) ||
 		!bytes.Contains(large, []byte(`,1499999],"b":[0,1,2,`)) || !bytes.HasSuffix(large, []byte(`,1499998,1499999]}`)) {
@@ -169,5 +175,12 @@ func TestNoColumns(t *testing.T) {
 		if err != nil || string(got) != want {
 			t.Errorf("%s: %q, %v", format, got, err)
 		}
+	}
+}
+
+func TestJSONLinesForTiledsWebPage(t *testing.T) {
+	got, err := encode(t, structure.FamilyTable, "application/json-seq;rs=absent", media.Payload{Table: numbers(t, 2, 1)})
+	if want := "{\"a\":0,\"b\":0}\n{\"a\":1,\"b\":1}\n"; err != nil || string(got) != want {
+		t.Errorf("%q, %v", got, err)
 	}
 }

@@ -73,6 +73,11 @@ for kind in "c8 c16".split():
     cases.append(case("complex " + kind, values, like=pairs))
     cases.append(case("big complex " + kind, values.astype(values.dtype.newbyteorder(">")), like=pairs))
     cases.append(case("complex 2-d " + kind, values.reshape(2, 3), like=pairs.reshape(2, 3, 2)))
+EXACT = [1.5, -2.0, 0.0, 1024.0, numpy.nan, numpy.inf, -numpy.inf]
+for order in "<>":
+    cases.append(case(order + "f16", numpy.array(EXACT, dtype=order + "f16"), like=numpy.array(EXACT)))
+    pairs = numpy.array(EXACT[:6]).reshape(-1, 2)
+    cases.append(case(order + "c32", pairs.astype("f16").view("c32")[:, 0].astype(order + "c32"), like=pairs))
 STAMPS = ["1970-01-01", "2021-03-04T05:06:07.123456789", "2021-03-04T05:06:07", "1960-03-04T05:06:07.5", "2100-12-31T23:59:59.999999"]
 for unit in "Y M W D h m s ms us ns".split():
     values = numpy.array(STAMPS, dtype="M8[ns]").astype(f"<M8[{unit}]")

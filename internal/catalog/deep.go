@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -76,6 +77,9 @@ func (w *walk) visit(ctx context.Context, item Item, above []string, depth int) 
 	if w.visited++; w.visited > maxVisited {
 		w.page.Exact = false
 		return false, nil
+	}
+	if errors.Is(item.Err, errdef.ErrUnavailable) && needs(w.query.Filters, nil) {
+		return false, item.Err // an answer is complete or is none
 	}
 	item.Path = append(slices.Clone(above), item.Key)
 	if fulfils(item, w.query.Filters) {

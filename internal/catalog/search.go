@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -113,10 +114,18 @@ func (q Query) Start() int64 {
 // what is on it if q says so, within limit (0 for none). version is that of
 // the listing. Offsets behind the end give an empty page.
 func Paginate(ctx context.Context, all []Item, version adapter.Version, q Query, limit time.Duration) (Page, error) {
-	count := int64(len(all))
+	return Window(ctx, int64(len(all)), func(i int64) Item { return all[i] }, version, q, limit)
+}
+
+// Window is [Paginate] for a result of count items that is not all in memory:
+// at makes the one at place i, and is asked for those on the page alone.
+func Window(ctx context.Context, count int64, at func(i int64) Item, version adapter.Version, q Query, limit time.Duration) (Page, error) {
 	start := min(max(q.Start(), 0), count)
 	end := start + min(max(q.Limit, 0), count-start)
-	page := Page{Items: all[start:end:end], Count: count, Exact: true, Next: -1, Version: version}
+	page := Page{Items: make([]Item, 0, end-start), Count: count, Exact: true, Next: -1}
+	for i := start; i < end; i++ {
+		page.Items = append(page.Items, at(i))
+	}
 	if end < count && q.Limit > 0 {
 		page.Next = end
 	}
@@ -125,6 +134,14 @@ func Paginate(ctx context.Context, all []Item, version adapter.Version, q Query,
 			return Page{}, err
 		}
 	}
+	// What a filter chose depends on more than the listing: the version names
+	// what was chosen.
+	parts := make([]string, 0, len(page.Items)+1)
+	parts = append(parts, strconv.FormatInt(count, 10))
+	for _, item := range page.Items {
+		parts = append(parts, item.Key)
+	}
+	page.Version = Combine(version, VersionOf(true, parts...))
 	for _, item := range page.Items {
 		if item.Description != nil {
 			page.Version = Combine(page.Version, item.Version)

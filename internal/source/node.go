@@ -148,3 +148,9 @@ func (n *Node) shielded(run func() error) (err error) {
 	}()
 	return run()
 }
+
+// Fork is a node of the same files that was not described yet. It saves making
+// the name of the node again, which for a long sequence takes a while.
+func (n *Node) Fork() *Node {
+	return &Node{wall: n.wall, memory: n.memory, format: n.format, item: n.item, inside: n.inside, key: n.key}
+}

@@ -1,0 +1,127 @@
+package dirtree
+
+import (
+	"container/list"
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/terrazzo-data/terrazzo/adapter"
+	"github.com/terrazzo-data/terrazzo/errdef"
+)
+
+// listings holds what folders were seen to hold, those used last.
+type listings struct {
+	limit int // in names
+
+	mu sync.Mutex
+	// INVARIANT: byPath holds each element of byUse, and names is their sum.
+	byPath map[string]*list.Element
+	byUse  list.List // of *place, the one used last in front
+	names  int
+}
+
+// place is a folder with its listing.
+type place struct {
+	at string
+	l  *listing
+}
+
+func (s *listings) get(at string) *listing {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.byPath[at]
+	if !ok {
+		return nil
+	}
+	s.byUse.MoveToFront(e)
+	return e.Value.(*place).l //nolint:forcetypeassert,errcheck // the list holds nothing else
+}
+
+func (s *listings) put(at string, l *listing) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byPath == nil {
+		s.byPath = make(map[string]*list.Element)
+	}
+	if e, ok := s.byPath[at]; ok {
+		s.drop(e)
+	}
+	s.byPath[at] = s.byUse.PushFront(&place{at, l})
+	for s.names += l.names + 1; s.names > s.limit && s.byUse.Len() > 1; {
+		s.drop(s.byUse.Back())
+	}
+}
+
+// drop forgets a folder. The caller holds mu.
+func (s *listings) drop(e *list.Element) {
+	p := s.byUse.Remove(e).(*place) //nolint:forcetypeassert,errcheck // the list holds nothing else
+	delete(s.byPath, p.at)
+	s.names -= p.l.names + 1
+}
+
+const (
+	// manyNames is how many names a folder must have before it is not read
+	// again for each request while it changes, but every rereadAfter.
+	manyNames   = 1000
+	rereadAfter = 250 * time.Millisecond
+)
+
+// list returns what the folder holds now, reading its names only if its stamp
+// does not prove that they are known. current is false for a large folder that
+// is changing and was read a moment ago.
+func (t *Tree) list(ctx context.Context, at string) (l *listing, current bool, err error) {
+	stamp, mode, err := t.wall.Stat(ctx, at)
+	if err != nil {
+		return nil, false, err
+	}
+	if !mode.IsDir() {
+		return nil, false, fmt.Errorf("%s: is no folder any more: %w", at, errdef.ErrNotFound)
+	}
+	l = t.listings.get(at)
+	if l != nil && l.settled && l.stamp == stamp {
+		return l, true, nil
+	}
+	if l != nil && l.names > manyNames && time.Since(l.read) < rereadAfter {
+		return l, false, nil
+	}
+	l, _, err = t.readings.DoFresh(ctx, at, func(ctx context.Context) (*listing, error) { return t.read(ctx, at) })
+	return l, true, err
+}
+
+// read reads the names in a folder.
+func (t *Tree) read(ctx context.Context, at string) (*listing, error) {
+	start := time.Now()
+	before, _, err := t.wall.Stat(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	settled := t.wall.Trusted(at, before)
+	var entries []entry
+	stamp, err := t.wall.ReadDir(ctx, at, func(e fs.DirEntry) {
+		entries = append(entries, entry{name: e.Name(), what: kindOf(e.Type())})
+	})
+	if err != nil {
+		return nil, err
+	}
+	l := t.rules.arrange(entries, t.listings.get(at))
+	l.stamp, l.settled, l.read = stamp, settled && stamp == before, start
+	for i, it := range l.clashes {
+		if i == 10 {
+			t.log.LogAttrs(ctx, slog.LevelWarn, "more names lead to keys that are taken", slog.String("folder", at), slog.Int("more", len(l.clashes)-i))
+			break
+		}
+		t.log.LogAttrs(ctx, slog.LevelWarn, "the key is taken, the item is served under its full name",
+			slog.String("folder", at), slog.String("name", it.full()))
+	}
+	t.listings.put(at, l)
+	return l, nil
+}
+
+// version is that of the list of names.
+func (t *Tree) version(at string, stamp adapter.Stamp, settled bool) adapter.Version {
+	return stamped(settled, stamp, t.opts.Name, at)
+}

@@ -26,6 +26,7 @@ import (
 	"github.com/terrazzo-data/terrazzo/internal/httpapi"
 	"github.com/terrazzo-data/terrazzo/internal/media"
 	"github.com/terrazzo-data/terrazzo/internal/telemetry"
+	"github.com/terrazzo-data/terrazzo/internal/webui"
 )
 
 // Server is a service that is built and not yet started.
@@ -130,10 +131,10 @@ func networks(l config.Listen) ([]netip.Prefix, error) {
 	return out, nil
 }
 
-// page opens the folder with the files of a web page.
+// page opens the folder with the files of a web page, or the built-in one.
 func page(folder string) (fs.FS, error) {
 	if folder == "" {
-		return nil, nil //nolint:nilnil // no page was asked for
+		return webui.FS()
 	}
 	root, err := os.OpenRoot(folder)
 	if err != nil {

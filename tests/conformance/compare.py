@@ -180,6 +180,8 @@ def meaning(response, ordered):
 def scrub(value, base):
     """Takes out what must differ: the base URL, row ids, cursors."""
     if isinstance(value, dict):
+        if isinstance(value.get("keys"), list):  # of a Zarr group: as the file system lists them
+            value = {**value, "keys": sorted(value["keys"])}
         return {
             key: "<id>" if key == "id" and isinstance(item, int) else scrub(item, base)
             for key, item in value.items()

@@ -42,6 +42,8 @@ def client_error(tiled, ours):
     return str(tiled)[0] == "5" and str(ours)[0] == "4"
 
 
+NEVER_5XX = "an answer of 500 makes clients try again, ten times, what cannot work"
+
 DIFFERENCES = [
     Difference(
         "Counts of what is inside a file",
@@ -51,6 +53,96 @@ DIFFERENCES = [
         r"",
         r"body\.(data(\[\d+\])?\.attributes\.structure|meta|.*contents\..*\.structure)\.count",
         lambda tiled, ours: tiled == 0 and ours > 0,
+    ),
+    Difference(
+        "Empty selections",
+        "`slice=0:0` and others that select nothing of two or more dimensions: 500",
+        "200 and an empty body",
+        "they are valid in numpy",
+        r"array/full/.*slice=",
+        r"status",
+        now_works,
+    ),
+    Difference(
+        "Arrays with nothing in them",
+        "an array of shape (3, 0): 500",
+        "200 and an empty body",
+        "it is valid in numpy",
+        r"array/full/arrays/emptytwo",
+        r"status",
+        now_works,
+    ),
+    Difference(
+        "Negative steps in Zarr arrays",
+        "400 `Block index out of range`",
+        "200, in numpy's order",
+        "`array[::-1]` works in the Python client",
+        r"array/full/zarr/.*slice=",
+        r"status",
+        now_works,
+    ),
+    Difference(
+        "Structured arrays",
+        "`/array/full`: 500 in every format",
+        "200 for the bytes and for JSON and CSV",
+        "the Python client can read them",
+        r"array/full/(arrays/records|zarr/two_records)",
+        r"status",
+        lambda tiled, ours: now_works(tiled, ours) or client_error(tiled, ours),
+    ),
+    Difference(
+        "HTML of arrays",
+        "500",
+        "a page with the values",
+        "it is among the formats that are offered",
+        r"array/full/.*(format=(text/html|html?)\b|$)",
+        r"status",
+        lambda tiled, ours: now_works(tiled, ours) or client_error(tiled, ours),
+    ),
+    Difference(
+        "JSON of big-endian, complex and time-delta arrays, and of NaT",
+        "500",
+        "numbers; complex ones as [real, imaginary], NaT as null",
+        "it is among the formats that are offered",
+        r"array/full/arrays/.*format=application/json",
+        r"status",
+        now_works,
+    ),
+    Difference(
+        "CSV of a single value",
+        "500",
+        "the value",
+        "it is among the formats that are offered",
+        r"array/full/arrays/(scalar|large).*format=",
+        r"status",
+        now_works,
+    ),
+    Difference(
+        "Pictures of text, times and empty arrays",
+        "`image/png` and `image/tiff`: 500",
+        "406",
+        NEVER_5XX,
+        r"array/full/.*format=image/(png|tiff)",
+        r"status",
+        client_error,
+    ),
+    Difference(
+        "`expected_shape` that does not fit",
+        "`/array/full`: 500, after reading",
+        "422, before reading",
+        NEVER_5XX,
+        r"array/full/.*expected_shape=",
+        r"status",
+        client_error,
+    ),
+    Difference(
+        "A step of 0, an index out of range of a Zarr array",
+        "500",
+        "400 or 422",
+        NEVER_5XX,
+        r"array/full/.*slice=",
+        r"status",
+        client_error,
     ),
 ]
 

@@ -14,19 +14,30 @@ import (
 // via is what this proxy calls itself in Via (RFC 9110 §7.6.3).
 const via = "1.1 terrazzo"
 
+// forwarding is what the forwarder is made of.
+type forwarding struct {
+	origin    *url.URL
+	transport http.RoundTripper
+	base      func(*http.Request) string
+	trust     bool
+	logger    *slog.Logger
+	// arrived, if set, sees each answer before anybody else does.
+	arrived func(*http.Response)
+}
+
 // forwarder passes requests to the origin as they are: web sockets, streams, interim
 // responses and trailers included.
-func forwarder(origin *url.URL, transport http.RoundTripper, base func(*http.Request) string, trust bool, logger *slog.Logger) *httputil.ReverseProxy {
+func forwarder(o forwarding) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
-		Transport: transport,
+		Transport: o.transport,
 		Rewrite: func(pr *httputil.ProxyRequest) {
-			pr.SetURL(origin)
+			pr.SetURL(o.origin)
 			// Tiled builds its absolute links from Host and X-Forwarded-Proto, and its clients
 			// follow them: they must lead back here.
-			outside, err := url.Parse(base(pr.In))
+			outside, err := url.Parse(o.base(pr.In))
 			if err == nil && outside.Host != "" {
 				pr.Out.Host = outside.Host
-				if trust {
+				if o.trust {
 					pr.Out.Header["X-Forwarded-For"] = pr.In.Header["X-Forwarded-For"]
 				}
 				pr.SetXForwarded()
@@ -40,10 +51,13 @@ func forwarder(origin *url.URL, transport http.RoundTripper, base func(*http.Req
 			}
 		},
 		ModifyResponse: func(r *http.Response) error {
+			if o.arrived != nil {
+				o.arrived(r)
+			}
 			r.Header.Add("Via", via)
 			return nil
 		},
-		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) { unreachable(w, r, err, logger) },
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) { unreachable(w, r, err, o.logger) },
 	}
 }
 

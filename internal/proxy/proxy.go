@@ -18,12 +18,16 @@ import (
 	"github.com/terrazzo-data/terrazzo/errdef"
 	"github.com/terrazzo-data/terrazzo/httpcache/rfc9111"
 	"github.com/terrazzo-data/terrazzo/internal/respcache"
+	"github.com/terrazzo-data/terrazzo/internal/stores/disk"
 	"github.com/terrazzo-data/terrazzo/internal/stores/memory"
 	"github.com/terrazzo-data/terrazzo/store"
 )
 
 // DefaultMemory is the memory tier's size where Options.Memory is 0.
 const DefaultMemory = 512 << 20
+
+// DefaultDiskSize is the bound of the disk store where Options.DiskSize is 0.
+const DefaultDiskSize = 20 << 30
 
 // Kinds of origin.
 const (
@@ -82,6 +86,9 @@ type Options struct {
 	Store store.Store
 	// Logger is for what an operator should know; nil is none.
 	Logger *slog.Logger
+
+	// transport stands in for the network in tests.
+	transport http.RoundTripper
 }
 
 // Proxy is the proxy: an [http.Handler] and what surrounds it. Use [New], and Close it.
@@ -90,6 +97,7 @@ type Proxy struct {
 	origin  *url.URL
 	cache   *respcache.Cache
 	store   store.Store
+	front   store.Store // memory before disk; nil without a disk
 	offline atomic.Bool
 	closers []func() error
 }
@@ -105,22 +113,51 @@ func New(o Options) (*Proxy, error) {
 	if err := p.openStore(); err != nil {
 		return nil, err
 	}
-	transport := newTransport(&o)
-	p.closers = append(p.closers, func() error { transport.CloseIdleConnections(); return nil })
-	base := baseOf(&o)
+	options, err := p.cacheOptions()
+	if err != nil {
+		return nil, errors.Join(err, p.closeAll())
+	}
+	if p.cache, err = respcache.New(options); err != nil {
+		return nil, errors.Join(err, p.closeAll())
+	}
+	return p, nil
+}
+
+// cacheOptions puts together what the cache is made of.
+func (p *Proxy) cacheOptions() (respcache.Options, error) {
+	o := &p.o
+	transport := o.transport
+	if transport == nil {
+		network := newPicky(newTransport(o))
+		p.closers = append(p.closers, network.close)
+		transport = network
+	}
+	base := baseOf(o)
+	forward := forwarding{
+		origin: p.origin, transport: transport, base: base, trust: o.TrustForwarded, logger: o.Logger,
+	}
 	options := respcache.Options{
-		Next:    forwarder(origin, transport, base, o.TrustForwarded, o.Logger),
-		Store:   p.store,
+		Store: p.store, Front: p.front,
 		Policy:  rfc9111.Policy{Shared: true, Targets: []string{"Terrazzo-Cache-Control", "Cdn-Cache-Control"}, Heuristic: o.Heuristic, StaleIfError: o.StaleIfError},
 		MaxBody: o.MaxBody,
 		Base:    base,
 		Offline: p.offline.Load,
 		Logger:  o.Logger,
 	}
-	if p.cache, err = respcache.New(options); err != nil {
-		return nil, errors.Join(err, p.closeAll())
+	if o.Kind == KindTiled {
+		rules, err := parseRules(o.Fresh)
+		if err != nil {
+			return options, err
+		}
+		forTiled(&options, &forward, newGuard(o, rules, &asker{transport: transport, origin: p.origin, base: base}, p.offline.Load))
+	} else if len(o.Fresh) > 0 {
+		return options, fmt.Errorf("proxy: fresh rules are for Tiled origins: %w", errdef.ErrInvalid)
 	}
-	return p, nil
+	options.Next = forwarder(forward)
+	if o.Kind == KindTiled {
+		options.Next = noting(options.Next)
+	}
+	return options, nil
 }
 
 // checked says what is wrong with the options, and fills in the defaults.
@@ -145,6 +182,7 @@ func checked(o *Options) (*url.URL, error) {
 	if o.Authorize != AuthorizeMetadata && o.Authorize != AuthorizeRevalidate && o.Authorize != AuthorizeKey {
 		return nil, fmt.Errorf("proxy: authorize %q: want %s, %s or %s: %w", o.Authorize, AuthorizeMetadata, AuthorizeRevalidate, AuthorizeKey, errdef.ErrInvalid)
 	}
+	o.DiskSize = orElse(o.DiskSize, DefaultDiskSize)
 	o.Memory = orElse(o.Memory, DefaultMemory)
 	o.AuthTTL = orElse(o.AuthTTL, defaultAuthTTL)
 	o.OriginTimeout = orElse(o.OriginTimeout, defaultOriginTimeout)
@@ -176,26 +214,17 @@ func (p *Proxy) openStore() error {
 	if err != nil {
 		return fmt.Errorf("proxy: %w", err)
 	}
-	p.store = m
-	return nil
-}
-
-// newTransport is the way to the origin. Bodies come as the origin codes them.
-func newTransport(o *Options) *http.Transport {
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(true)
-	return &http.Transport{
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSClientConfig:       o.OriginTLS,
-		Protocols:             protocols,
-		DisableCompression:    true,
-		MaxIdleConns:          256,
-		MaxIdleConnsPerHost:   256,
-		IdleConnTimeout:       90 * time.Second,
-		ResponseHeaderTimeout: o.OriginTimeout,
-		TLSHandshakeTimeout:   10 * time.Second,
+	if p.o.Disk == "" {
+		p.store = m
+		return nil
 	}
+	d, err := disk.Open(disk.Options{Dir: p.o.Disk, Capacity: p.o.DiskSize})
+	if err != nil {
+		return fmt.Errorf("proxy: %w", err)
+	}
+	p.store, p.front = d, m
+	p.closers = append(p.closers, d.Close)
+	return nil
 }
 
 // baseOf is how the address that a client used is found.

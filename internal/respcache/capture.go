@@ -99,6 +99,7 @@ func (k *capture) head(h http.Header) {
 	p := k.parse(h, now)
 	k.x.own = h
 	storable, reason := c.o.Policy.Storable(&k.x.q, &p.Response)
+	storable = storable && !k.x.verdict.NoStore && c.ownCookies(h)
 	switch {
 	case storable && k.expected <= c.o.MaxBody && k.room():
 		k.share(p)
@@ -112,7 +113,6 @@ func (k *capture) head(h http.Header) {
 		c.flights.leave(f)
 		f.settle(alone)
 		if storable {
-			reason = rfc9111.ReasonNone
 			k.x.status.Detail = "too-large"
 		}
 		k.alone(h, reason)

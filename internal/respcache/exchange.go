@@ -56,7 +56,7 @@ func (x *exchange) serve() error {
 	}
 	x.verdict = open
 	if c.o.Guard != nil {
-		x.verdict = c.o.Guard.Judge(x.r)
+		x.verdict = c.o.Guard.Judge(x.r, x.id.principal)
 	}
 	if x.verdict.Bypass {
 		return x.pass("bypass", "")

@@ -3,6 +3,7 @@
 package respcache
 
 import (
+	"context"
 	"net/http"
 	"time"
 )
@@ -11,8 +12,9 @@ import (
 // how long it holds. It is asked before anything held is given out without asking the
 // origin, and before anything is kept. Safe for concurrent use.
 type Guard interface {
-	// Judge says what applies to this request. It may do I/O under the request's context.
-	Judge(r *http.Request) Verdict
+	// Judge says what applies to this request, whose credentials have the digest principal
+	// ("" if it has none). It may do I/O under the request's context.
+	Judge(r *http.Request, principal string) Verdict
 }
 
 // Verdict is what a [Guard] says of one request.
@@ -27,6 +29,8 @@ type Verdict struct {
 	Stands bool
 	// Ask: each reuse must be confirmed by the inner handler, to this asker.
 	Ask bool
+	// NoStore: the answer is not kept.
+	NoStore bool
 	// Tag is the version of the source; what was kept with another is stale. "" matches
 	// only "".
 	Tag string
@@ -38,3 +42,21 @@ type Verdict struct {
 
 // open is the verdict where there is no guard.
 var open = Verdict{Admitted: true} //nolint:gochecknoglobals // a constant of struct type
+
+// principalKey is where a request's principal travels to the inner handler.
+type principalKey struct{}
+
+// PrincipalOf is, in the context of a request that reaches the inner handler of a cache
+// with a [Guard], the digest of the credentials that it came with; "" if it had none.
+func PrincipalOf(ctx context.Context) string {
+	principal, _ := ctx.Value(principalKey{}).(string)
+	return principal
+}
+
+// named adds the principal to the context of a request for the inner handler.
+func (x *exchange) named(ctx context.Context) context.Context {
+	if x.c.o.Guard == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, principalKey{}, x.id.principal)
+}

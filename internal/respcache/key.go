@@ -36,16 +36,41 @@ func (c *Cache) identify(r *http.Request) identity {
 		id.url += "?" + query
 	}
 	secrets = append(secrets, r.Header["Authorization"]...)
-	for _, name := range c.o.CredentialCookies {
-		for _, cookie := range r.CookiesNamed(name) {
-			secrets = append(secrets, name+"="+cookie.Value)
-		}
-	}
+	secrets = append(secrets, c.secretCookies(r)...)
 	if len(secrets) > 0 {
 		sum := sha256.Sum256([]byte(strings.Join(secrets, "\x00")))
 		id.principal = hex.EncodeToString(sum[:16])
 	}
 	return id
+}
+
+// secretCookies lists the cookies that are credentials.
+func (c *Cache) secretCookies(r *http.Request) []string {
+	if len(c.o.CredentialCookies) == 0 || len(r.Header["Cookie"]) == 0 {
+		return nil
+	}
+	var out []string
+	all := slices.Contains(c.o.CredentialCookies, "*")
+	for _, cookie := range r.Cookies() {
+		if all && !slices.Contains(c.o.NeutralCookies, cookie.Name) || slices.Contains(c.o.CredentialCookies, cookie.Name) {
+			out = append(out, cookie.Name+"="+cookie.Value)
+		}
+	}
+	return out
+}
+
+// ownCookies tells whether an answer sets no cookies but those of OwnCookies.
+func (c *Cache) ownCookies(h http.Header) bool {
+	if c.o.OwnCookies == nil {
+		return true
+	}
+	for _, line := range h["Set-Cookie"] {
+		name, _, _ := strings.Cut(line, "=")
+		if !slices.Contains(c.o.OwnCookies, strings.TrimSpace(name)) {
+			return false
+		}
+	}
+	return true
 }
 
 // splitQuery takes the credentials out of a query and keeps the order of the rest.

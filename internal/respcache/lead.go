@@ -57,7 +57,7 @@ func (x *exchange) question(ctx context.Context, f *flight) *http.Request {
 		// A reverse proxy only reports a body that broke off where it sees a server.
 		ctx = context.WithValue(ctx, http.ServerContextKey, &http.Server{})
 	}
-	r := x.r.Clone(ctx)
+	r := x.r.Clone(x.named(ctx))
 	switch {
 	case f.held != nil && f.held.Validator():
 		rfc9111.Revalidation(r.Header, &f.held.Response)

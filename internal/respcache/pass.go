@@ -23,7 +23,11 @@ func (x *exchange) pass(fwd, detail string) error {
 	}
 	x.c.counts.passed.Add(1)
 	p := &passing{ResponseWriter: x.w, x: x, unsafe: !rfc9111.Safe(x.r.Method), asked: time.Now()}
-	x.c.o.Next.ServeHTTP(p, x.r)
+	r := x.r
+	if x.c.o.Guard != nil {
+		r = r.WithContext(x.named(x.ctx))
+	}
+	x.c.o.Next.ServeHTTP(p, r)
 	if !p.wrote {
 		p.WriteHeader(http.StatusOK)
 	}

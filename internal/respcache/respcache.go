@@ -79,8 +79,12 @@ type Options struct {
 	// trailing slash. Default: scheme and host of the request.
 	Base func(*http.Request) string
 	// CredentialQuery and CredentialCookies name query parameters and cookies that are
-	// credentials: they count like Authorization and are in no key.
-	CredentialQuery, CredentialCookies []string
+	// credentials: they count like Authorization and are in no key. The cookie name "*"
+	// stands for all cookies but NeutralCookies.
+	CredentialQuery, CredentialCookies, NeutralCookies []string
+	// OwnCookies, if not nil, names the cookies that an answer may set and still be kept,
+	// without them; one that sets another is somebody's own.
+	OwnCookies []string
 	// Drop names response fields that belong to one answer and are never stored, in
 	// canonical form, besides Set-Cookie.
 	Drop []string

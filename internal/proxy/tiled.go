@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package proxy
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/terrazzo-data/terrazzo/internal/respcache"
+)
+
+// seenKey is where what is known of a request travels from the cache to the answer.
+type seenKey struct{}
+
+// seen is a request as it came in.
+type seen struct {
+	target    target
+	method    string
+	principal string
+}
+
+// forTiled sets what is peculiar to Tiled origins.
+func forTiled(options *respcache.Options, forward *forwarding, g *guard) {
+	options.Guard = g
+	options.CredentialQuery = []string{"api_key", "access_token"}
+	// A proxy before Tiled may sign people in with a cookie of its own; only the one that
+	// guards against forged requests says nothing about who asks.
+	options.CredentialCookies, options.NeutralCookies = []string{"*"}, []string{"tiled_csrf"}
+	options.OwnCookies = []string{"tiled_csrf", "tiled_api_key"}
+	options.Drop = []string{"X-Tiled-Request-Id", "Server-Timing"}
+	options.ImplicitVary = []string{"Origin"}
+	options.Variant = variant
+	options.Groups = memberGroups
+	options.Invalidates = func(r *http.Request) []string {
+		g.wrote(r)
+		return writtenGroups(r)
+	}
+	// Tiled's Python client loses a connection to each 304 (bluesky/tiled issue 1158).
+	options.Shield = func(r *http.Request) bool { return strings.HasPrefix(r.UserAgent(), "python-tiled/") }
+	forward.arrived = func(answer *http.Response) {
+		s, ok := answer.Request.Context().Value(seenKey{}).(seen)
+		if !ok {
+			return
+		}
+		g.saw(s, answer.StatusCode)
+		if s.target.class == about || s.target.class == data {
+			// Tiled chooses by these and does not say so, which would mix things up in
+			// every cache between here and the client.
+			answer.Header.Add("Vary", "Accept, Accept-Encoding")
+		}
+	}
+}
+
+// noting passes on what is known of a request to those who see its answer.
+func noting(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := seen{target: classify(r), method: r.Method, principal: respcache.PrincipalOf(r.Context())}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), seenKey{}, s)))
+	})
+}

@@ -45,9 +45,14 @@ func newSession(w *Wall, item Item, p *pin) *session {
 // full is the name behind the wall of a name in the source.
 func (s *session) full(name string) string { return within(s.dir, name) }
 
+// within puts a name in a source behind the wall. One that starts with a slash
+// is relative to the wall's folder already: see [adapter.Place].
 func within(dir, name string) string {
 	if name == "." {
 		return dir
+	}
+	if rooted, ok := strings.CutPrefix(name, "/"); ok {
+		return rooted
 	}
 	return path.Join(dir, name)
 }
@@ -119,7 +124,7 @@ func (s *session) waiting(since time.Time) { s.wait.Add(int64(time.Since(since))
 // expected refuses a name that a pinned read did not say it touches: what is
 // read from it would not be part of the block's name in the caches.
 func (s *session) expected(name string) error {
-	if !valid(name) {
+	if !valid(strings.TrimPrefix(name, "/")) {
 		return fmt.Errorf("%q: no path inside the source: %w", name, errdef.ErrNotFound)
 	}
 	if s.pin == nil {

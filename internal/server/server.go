@@ -25,6 +25,8 @@ import (
 	"github.com/terrazzo-data/terrazzo/internal/config"
 	"github.com/terrazzo-data/terrazzo/internal/httpapi"
 	"github.com/terrazzo-data/terrazzo/internal/media"
+	"github.com/terrazzo-data/terrazzo/internal/memlimit"
+	"github.com/terrazzo-data/terrazzo/internal/source"
 	"github.com/terrazzo-data/terrazzo/internal/telemetry"
 	"github.com/terrazzo-data/terrazzo/internal/webui"
 )
@@ -36,6 +38,9 @@ type Server struct {
 	log       *slog.Logger
 	handler   http.Handler
 	split     split
+	files     *fileCounts
+	memory    *source.Memory // of descriptions; nil before the first folder
+	notes     []string       // what is said at the start
 	closers   []func() error
 	Telemetry *telemetry.Telemetry
 }
@@ -50,13 +55,16 @@ type Program struct {
 // New builds the service. Nothing listens and nothing runs yet; Close gives
 // back what New took.
 func New(c config.Config, p Program, log *slog.Logger) (s *Server, err error) {
-	s = &Server{config: c, program: p, log: log, Telemetry: telemetry.New(log)}
+	s = &Server{config: c, program: p, log: log, files: &fileCounts{}, Telemetry: telemetry.New(log)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	if s.split, err = divide(memoryOf(), c.Own.Memory, c.Own.DataCache, c.Own.ResponseCache); err != nil {
+	if s.split, err = divide(memlimit.Total(), c.Own.Memory, c.Own.DataCache, c.Own.ResponseCache); err != nil {
+		return s, err
+	}
+	if err := s.registerFiles(); err != nil {
 		return s, err
 	}
 	policy, err := auth.New(c.Authentication.SingleUserAPIKey, c.Authentication.AllowAnonymousAccess)
@@ -92,7 +100,7 @@ func (s *Server) api(policy *auth.Policy) (httpapi.Options, error) {
 		return httpapi.Options{}, err
 	}
 	o := httpapi.Options{
-		Column: column, Auth: policy, Flight: budget.New(s.split.flight), Media: media.New(), Coding: codings,
+		Auth: policy, Flight: budget.New(s.split.flight), Media: media.New(), Coding: codings,
 		ResponseLimit: c.ResponseBytesizeLimit, ExactCountLimit: c.ExactCountLimit, ExposeRawAssets: c.ExposeRawAssets,
 		RootPath: c.Listen.RootPath, PublicURL: c.Own.PublicURL, Proxies: proxies, UI: ui, Log: s.log, Version: s.program.Version,
 	}
@@ -213,6 +221,6 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 // Describe says in a few lines what was built, for the start of the program.
 func (s *Server) Describe() []string {
 	m := s.split
-	return []string{fmt.Sprintf("memory: %d MiB of %d MiB RAM: %d MiB data cache, %d MiB response cache, %d MiB for answers in flight, %d MiB program",
-		m.total>>20, m.ram>>20, m.data>>20, m.responses>>20, m.flight>>20, int64(programBytes)>>20)}
+	return append([]string{fmt.Sprintf("memory: %d MiB of %d MiB RAM: %d MiB data cache, %d MiB response cache, %d MiB for answers in flight, %d MiB program",
+		m.total>>20, m.ram>>20, m.data>>20, m.responses>>20, m.flight>>20, int64(programBytes)>>20)}, s.notes...)
 }

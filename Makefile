@@ -29,13 +29,16 @@ check: vet lint test-go ## what to run before each commit: vet, lint, Go tests
 vet:
 	go vet ./...
 
-lint: ## run the pinned linter
-	@tools/setup lint
+lint: ## run the pinned linters, of Go and of Python
+	@tools/setup lint python
 	.tmp/bin/golangci-lint run ./...
+	.venv/bin/ruff check tests bench
+	.venv/bin/ruff format --check tests bench
 
-fmt: ## format the Go code
-	@tools/setup lint
+fmt: ## format the Go and Python code
+	@tools/setup lint python
 	.tmp/bin/golangci-lint fmt ./...
+	.venv/bin/ruff format tests bench
 
 test-go: ## run the Go tests
 	go test ./...

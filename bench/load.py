@@ -53,7 +53,7 @@ def memory(pid, field="VmHWM"):
     return total
 
 
-def drive(server, paths, headers, seconds, connections, out):
+def drive(server, paths, headers, *, seconds, connections, out):
     """One round of wrk over the given paths, one after the other."""
     wrk = shutil.which("wrk")
     if not wrk:

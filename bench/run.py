@@ -91,7 +91,14 @@ def compare(case, who, options):
             headers = dict(case.headers)
             if case.revalidate:
                 headers["if-none-match"] = etag(server, paths[0], case.headers)
-            result = load.drive(server, paths, headers, 1 if number == 0 else options.seconds, options.connections, OUT)
+            result = load.drive(
+                server,
+                paths,
+                headers,
+                seconds=1 if number == 0 else options.seconds,
+                connections=options.connections,
+                out=OUT,
+            )
             if number > 0:  # the first warms up
                 rounds[name].append(result)
     return {name: middle(results) for name, results in rounds.items() if results}
@@ -114,7 +121,9 @@ def speed_rows(case, found):
     cells = []
     for name in ("tiled", "terrazzo", "nginx"):
         one = found.get(name)
-        cells.append(f"{number(one.rate)} ({number(one.cpu)})" + (f", {one.bad} bad" if one.bad else "") if one else "–")
+        cells.append(
+            f"{number(one.rate)} ({number(one.cpu)})" + (f", {one.bad} bad" if one.bad else "") if one else "–"
+        )
     a, b = found.get("tiled"), found.get("terrazzo")
     ratio = f"{number(b.rate / a.rate)} × ({number(a.cpu / b.cpu)} ×)" if a and b and a.rate and b.cpu else "–"
     return f"| {case.title} | {' | '.join(cells)} | {ratio} |"
@@ -169,14 +178,17 @@ def one_folder(name, folder, options):
     """What one server does over one folder: seconds, or requests a second."""
     serve = servers.tiled if name == "tiled" else servers.terrazzo
     server = serve(folder, name=f"{name}_folder")
-    first, found = listing(server, fields="")
+    first, _ = listing(server, fields="")
     result = {"start to the first complete listing, s": server.started + first}
     second, _ = listing(server, **FILTER)
     result["start to the first complete metadata search, s"] = server.started + first + second
     result["the same search again, s"], _ = listing(server, **FILTER)
     case = Case("", ["/api/v1/search/?page[limit]=100", "/api/v1/search/?page[offset]=500&page[limit]=100"], MSGPACK)
     paths = [path.replace("[", "%5B").replace("]", "%5D") for path in case.paths]
-    rounds = [load.drive(server, paths, MSGPACK, options.seconds, 4, OUT) for _ in range(options.rounds)]
+    rounds = [
+        load.drive(server, paths, MSGPACK, seconds=options.seconds, connections=4, out=OUT)
+        for _ in range(options.rounds)
+    ]
     result["search pages of 100 items a second"] = middle(rounds).rate
     result["peak memory, MB"] = load.memory(server.process.pid) / 1e6
     server.stop()
@@ -218,8 +230,12 @@ def memory(folder, options):
 
 
 def header(options):
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True).stdout.strip()
-    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if "model name" in line), platform.machine())
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    cpu = next(
+        (line.split(":")[1].strip() for line in open("/proc/cpuinfo") if "model name" in line), platform.machine()
+    )
     yield f"Commit {commit}, {time.strftime('%Y-%m-%d')}; {len(load.os.sched_getaffinity(0))} cores of {cpu};"
     yield f"medians of {options.rounds} interleaved rounds of {options.seconds} s, {options.connections} connections, wrk beside the server."
     yield ""
@@ -231,7 +247,9 @@ def arguments():
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=int)
     parser.add_argument("--connections", type=int, default=16)
-    parser.add_argument("--only", default="", help="run the cases whose title has this word; 'folders' or 'memory' for those")
+    parser.add_argument(
+        "--only", default="", help="run the cases whose title has this word; 'folders' or 'memory' for those"
+    )
     parser.add_argument("--tiled-files", type=int, help="the largest folder that Tiled is made to register")
     options = parser.parse_args()
     options.rounds = options.rounds or (2 if options.quick else 5)

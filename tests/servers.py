@@ -68,9 +68,13 @@ def start(name, command, port, ready, env=None):
     begun = time.monotonic()
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            env=environment, start_new_session=True,
-        )  # fmt: skip
+            [str(part) for part in command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            start_new_session=True,
+        )
     server = Server(name, f"http://127.0.0.1:{port}", process, log, 0)
     _running.append(server)
     while not ready(log, port):

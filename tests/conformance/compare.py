@@ -8,6 +8,7 @@ caching headers, request ids, timings, and the wording of error messages.
 
 import io
 import json
+import math
 import re
 import shlex
 import zipfile
@@ -92,7 +93,7 @@ def client():
     return _client
 
 
-def same(path, params=None, headers=None, method="GET", body=None, ordered=True, pair=None):
+def same(path, params=None, headers=None, *, method="GET", body=None, ordered=True, pair=None):
     """Asserts that both servers answer alike, but for the known differences.
 
     Returns Terrazzo's answer. With ordered=False the items of a listing may
@@ -126,7 +127,9 @@ def differ(request, tiled, ours, ordered):
         return Finding(request, field, a, b)
 
     if tiled.status_code != ours.status_code:
-        yield finding("status", tiled.status_code, f"{ours.status_code} {ours.text[:200]}" if ours.is_error else ours.status_code)
+        yield finding(
+            "status", tiled.status_code, f"{ours.status_code} {ours.text[:200]}" if ours.is_error else ours.status_code
+        )
         return
     for header in ("content-type", "content-disposition"):
         a, b = (unbounded(answer.headers.get(header, ABSENT)) for answer in (tiled, ours))
@@ -158,7 +161,7 @@ def error_form(request, tiled, ours):
         theirs, mine = tiled.json().get("detail"), ours.json().get("detail")
     except (ValueError, AttributeError):
         theirs, mine = tiled.text, ours.text
-        if theirs and not mine or tiled.headers.get("content-type") == "application/json":
+        if (theirs and not mine) or tiled.headers.get("content-type") == "application/json":
             yield Finding(request, "error body", theirs, mine)
         return
     if not mine or type(theirs) is not type(mine):
@@ -183,8 +186,7 @@ def scrub(value, base):
         if isinstance(value.get("keys"), list):  # of a Zarr group: as the file system lists them
             value = {**value, "keys": sorted(value["keys"])}
         return {
-            key: "<id>" if key == "id" and isinstance(item, int) else scrub(item, base)
-            for key, item in value.items()
+            key: "<id>" if key == "id" and isinstance(item, int) else scrub(item, base) for key, item in value.items()
         }
     if isinstance(value, list):
         return [scrub(item, base) for item in value]
@@ -296,8 +298,12 @@ def deep(a, b, at=""):
         yield from deep_arrays(a, b, at)
     elif isinstance(a, str) and isinstance(b, str) and a.startswith("data:application/vnd.apache.arrow"):
         yield from deep(schema(a), schema(b), f"{at}.schema")
-    elif type(a) is not type(b) or (a != b and not (a != a and b != b)):
+    elif type(a) is not type(b) or (a != b and not both_nan(a, b)):
         yield at, a, b
+
+
+def both_nan(a, b):
+    return isinstance(a, float) and math.isnan(a) and math.isnan(b)
 
 
 def deep_arrays(a, b, at):

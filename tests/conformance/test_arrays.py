@@ -67,14 +67,25 @@ def test_blocks(array, long):
 @pytest.mark.parametrize(
     "query",
     [
-        {}, {"block": ""}, {"block": "0"}, {"block": "0,0,0"}, {"block": "9,9"}, {"block": "-1,0"}, {"block": "a,0"},
-        {"block": "0,0", "slice": "1:3,2"}, {"block": "0,0", "slice": "::2,::3"}, {"block": "0,0", "slice": "0:1,0,0"},
-        {"block": "0,0", "expected_shape": "7,10"}, {"block": "0,0", "expected_shape": "7,11"},
-        {"block": "0,0", "expected_shape": "scalar"}, {"block": "0,0", "expected_shape": "x"},
-        {"block": "4,2", "expected_shape": "2,2"}, {"block": "0,0", "format": "application/json"},
+        {},
+        {"block": ""},
+        {"block": "0"},
+        {"block": "0,0,0"},
+        {"block": "9,9"},
+        {"block": "-1,0"},
+        {"block": "a,0"},
+        {"block": "0,0", "slice": "1:3,2"},
+        {"block": "0,0", "slice": "::2,::3"},
+        {"block": "0,0", "slice": "0:1,0,0"},
+        {"block": "0,0", "expected_shape": "7,10"},
+        {"block": "0,0", "expected_shape": "7,11"},
+        {"block": "0,0", "expected_shape": "scalar"},
+        {"block": "0,0", "expected_shape": "x"},
+        {"block": "4,2", "expected_shape": "2,2"},
+        {"block": "0,0", "format": "application/json"},
     ],
     ids=str,
-)  # fmt: skip
+)
 @pytest.mark.parametrize("path", ["zarr/three_zstd", "zarr/two_lz4"])
 def test_block_queries(path, query):
     same(BLOCK + path, query)
@@ -86,12 +97,32 @@ def test_block_of_scalar():
 
 
 SLICED = [
-    "arrays/f8le", "arrays/i4be", "arrays/cube", "arrays/fived", "arrays/onelong", "arrays/fortran", "arrays/fortrancube",
-    "arrays/rgb", "arrays/records", "arrays/unicode_be", "arrays/time_ms", "sequences/frame", "sequences/line_",
-    "sequences/single", "images/color_full", "images/gray_seq", "images/color_seq", "zarr/two_zstd_shuffle",
-    "zarr/two_fortran", "zarr/three_shard", "zarr/three_shard_holes", "zarr/three_missing", "zarr/three_transpose",
-    "zarr/two_records", "zarr/tree_three/inner/second",
-]  # fmt: skip
+    "arrays/f8le",
+    "arrays/i4be",
+    "arrays/cube",
+    "arrays/fived",
+    "arrays/onelong",
+    "arrays/fortran",
+    "arrays/fortrancube",
+    "arrays/rgb",
+    "arrays/records",
+    "arrays/unicode_be",
+    "arrays/time_ms",
+    "sequences/frame",
+    "sequences/line_",
+    "sequences/single",
+    "images/color_full",
+    "images/gray_seq",
+    "images/color_seq",
+    "zarr/two_zstd_shuffle",
+    "zarr/two_fortran",
+    "zarr/three_shard",
+    "zarr/three_shard_holes",
+    "zarr/three_missing",
+    "zarr/three_transpose",
+    "zarr/two_records",
+    "zarr/tree_three/inner/second",
+]
 
 
 def random_part(rng, n):
@@ -132,11 +163,51 @@ def test_slices(path, long):
 
 
 EDGE_SLICES = [
-    "", ":", "::", ":,:", "0", "-1", "0,0", "-6,-5", "6", "-7", "0,5", "0,0,0", ":,:,:", "::0", "0:0", "3:3,:", "5:2",
-    "10:20", "-20:20", "::-1", "::-1,::-1", "3:-9:-1", ":2:-1", "4::-1", "9::-1", "1:", ":-1", "a", "1.5", "...", "0 ",
-    "0, 1", "1,", ",1", ",", "[0]", "1:2:3:4", "99999999999999999999", ":99999999999999999999", "::99999999999999999999",
-    "-99999999999999999999:", "1_0", "+1", "0x1",
-]  # fmt: skip
+    "",
+    ":",
+    "::",
+    ":,:",
+    "0",
+    "-1",
+    "0,0",
+    "-6,-5",
+    "6",
+    "-7",
+    "0,5",
+    "0,0,0",
+    ":,:,:",
+    "::0",
+    "0:0",
+    "3:3,:",
+    "5:2",
+    "10:20",
+    "-20:20",
+    "::-1",
+    "::-1,::-1",
+    "3:-9:-1",
+    ":2:-1",
+    "4::-1",
+    "9::-1",
+    "1:",
+    ":-1",
+    "a",
+    "1.5",
+    "...",
+    "0 ",
+    "0, 1",
+    "1,",
+    ",1",
+    ",",
+    "[0]",
+    "1:2:3:4",
+    "99999999999999999999",
+    ":99999999999999999999",
+    "::99999999999999999999",
+    "-99999999999999999999:",
+    "1_0",
+    "+1",
+    "0x1",
+]
 
 
 @pytest.mark.parametrize("text", EDGE_SLICES)
@@ -146,7 +217,9 @@ def test_edge_slices(path, text):
 
 
 @pytest.mark.parametrize("text", ["", "0", ":", "0:1", "-1"])
-@pytest.mark.parametrize("path", ["arrays/scalar", "arrays/empty", "arrays/emptytwo", "zarr/three_scalar", "zarr/two_scalar"])
+@pytest.mark.parametrize(
+    "path", ["arrays/scalar", "arrays/empty", "arrays/emptytwo", "zarr/three_scalar", "zarr/two_scalar"]
+)
 def test_degenerate_shapes(path, text):
     same(FULL + path, {"slice": text})
 
@@ -154,29 +227,70 @@ def test_degenerate_shapes(path, text):
 @pytest.mark.parametrize(
     "query",
     [
-        {"expected_shape": "6,5"}, {"expected_shape": "5,6"}, {"expected_shape": "30"}, {"expected_shape": ""},
-        {"expected_shape": "scalar"}, {"expected_shape": "x"}, {"expected_shape": "-1,5"},
-        {"slice": "0,0", "expected_shape": "scalar"}, {"slice": "0", "expected_shape": "5"},
-        {"slice": "1:3,2", "expected_shape": "2"}, {"slice": "0:0", "expected_shape": "0,5"},
+        {"expected_shape": "6,5"},
+        {"expected_shape": "5,6"},
+        {"expected_shape": "30"},
+        {"expected_shape": ""},
+        {"expected_shape": "scalar"},
+        {"expected_shape": "x"},
+        {"expected_shape": "-1,5"},
+        {"slice": "0,0", "expected_shape": "scalar"},
+        {"slice": "0", "expected_shape": "5"},
+        {"slice": "1:3,2", "expected_shape": "2"},
+        {"slice": "0:0", "expected_shape": "0,5"},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_expected_shape(query):
     same(FULL + "arrays/f8le", query)
 
 
 FORMATS = [
-    "application/octet-stream", "application/json", "text/csv", "text/x-comma-separated-values", "text/plain",
-    "application/vnd.ms-excel", "image/png", "image/tiff", "text/html",
-]  # fmt: skip
+    "application/octet-stream",
+    "application/json",
+    "text/csv",
+    "text/x-comma-separated-values",
+    "text/plain",
+    "application/vnd.ms-excel",
+    "image/png",
+    "image/tiff",
+    "text/html",
+]
 
 
 # One of each kind; --long takes them all.
 FORMATTED = {
-    "i4le", "i2be", "u1n", "b1n", "f4le", "f8be", "f2le", "c8le", "c16be", "i8le", "u8be", "scalar", "cube", "fived",
-    "nonfinite", "bytes_s", "unicode_le", "time_ms", "time_D", "time_nat", "delta_s", "records", "recordsnested", "image",
-    "rgb", "frame", "line_", "gray", "color_full", "cmyk",
-}  # fmt: skip
+    "i4le",
+    "i2be",
+    "u1n",
+    "b1n",
+    "f4le",
+    "f8be",
+    "f2le",
+    "c8le",
+    "c16be",
+    "i8le",
+    "u8be",
+    "scalar",
+    "cube",
+    "fived",
+    "nonfinite",
+    "bytes_s",
+    "unicode_le",
+    "time_ms",
+    "time_D",
+    "time_nat",
+    "delta_s",
+    "records",
+    "recordsnested",
+    "image",
+    "rgb",
+    "frame",
+    "line_",
+    "gray",
+    "color_full",
+    "cmyk",
+}
 
 
 @world.where(
@@ -192,26 +306,44 @@ def test_formats(array, media):
 @pytest.mark.parametrize(
     ("path", "text"),
     [
-        ("arrays/large", "0:20,0:30"), ("arrays/large", "5"), ("arrays/large", "3,4"), ("arrays/f8le", "0:0"),
-        ("arrays/nonfinite", "::-1"), ("zarr/three_zstd", "2:9,::3"), ("arrays/cube", "0:3,0:2"), ("arrays/rgb", "::2,::2,:"),
+        ("arrays/large", "0:20,0:30"),
+        ("arrays/large", "5"),
+        ("arrays/large", "3,4"),
+        ("arrays/f8le", "0:0"),
+        ("arrays/nonfinite", "::-1"),
+        ("zarr/three_zstd", "2:9,::3"),
+        ("arrays/cube", "0:3,0:2"),
+        ("arrays/rgb", "::2,::2,:"),
     ],
-)  # fmt: skip
+)
 def test_formats_of_slices(path, text, media):
     same(FULL + path, {"format": media, "slice": text})
 
 
 @pytest.mark.parametrize(
-    "name", ["csv", "json", "txt", "text", "html", "htm", "png", "tif", "tiff", "xls", "xlsx", "npy", "h5", "nonsense", ""]
-)  # fmt: skip
+    "name",
+    ["csv", "json", "txt", "text", "html", "htm", "png", "tif", "tiff", "xls", "xlsx", "npy", "h5", "nonsense", ""],
+)
 def test_aliases(name):
     same(FULL + "arrays/f8le", {"format": name})
 
 
 ACCEPTS = [
-    "*/*", "application/json", "text/csv", "image/*", "text/html, */*", "application/json, text/csv", "text/csv;header=absent",
-    "nonsense/type", "nonsense/type, application/json", "application/json;q=0.2, text/csv;q=0.9", "*/*;q=0.8",
-    "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8", "APPLICATION/JSON", "",
-]  # fmt: skip
+    "*/*",
+    "application/json",
+    "text/csv",
+    "image/*",
+    "text/html, */*",
+    "application/json, text/csv",
+    "text/csv;header=absent",
+    "nonsense/type",
+    "nonsense/type, application/json",
+    "application/json;q=0.2, text/csv;q=0.9",
+    "*/*;q=0.8",
+    "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
+    "APPLICATION/JSON",
+    "",
+]
 
 
 @pytest.mark.parametrize("accept", ACCEPTS)
@@ -219,16 +351,34 @@ def test_accept(accept):
     same(FULL + "arrays/f8le", headers={"accept": accept})
 
 
-@pytest.mark.parametrize("name", ["x.csv", "with space.csv", "quo\"te.csv", "ünïcödé.csv", "a/b.csv", "semi;colon"])
+@pytest.mark.parametrize("name", ["x.csv", "with space.csv", 'quo"te.csv', "ünïcödé.csv", "a/b.csv", "semi;colon"])
 def test_filename(name):
     same(FULL + "arrays/f8le", {"format": "text/csv", "filename": name})
 
 
-@pytest.mark.parametrize("route", ["array/full", "array/block", "table/full", "table/partition", "container/full", "node/full", "awkward/full", "awkward/buffers", "ragged/full", "search", "distinct", "search-deep"])
+@pytest.mark.parametrize(
+    "route",
+    [
+        "array/full",
+        "array/block",
+        "table/full",
+        "table/partition",
+        "container/full",
+        "node/full",
+        "awkward/full",
+        "awkward/buffers",
+        "ragged/full",
+        "search",
+        "distinct",
+        "search-deep",
+    ],
+)
 @pytest.mark.parametrize("path", ["arrays/f8le", "tables/plain", "nested/alpha", "nothing"])
 def test_routes_and_families(route, path):
     query = {"array/block": {"block": "0,0"}, "table/partition": {"partition": "0"}}.get(route, {})
-    same(f"/api/v1/{route}/{path}", {**query, "format": "application/json"} if "full" in route else query, ordered=False)
+    same(
+        f"/api/v1/{route}/{path}", {**query, "format": "application/json"} if "full" in route else query, ordered=False
+    )
 
 
 @world.where(lambda node: plain(node) and node.kind in "biuf" and node.path.startswith("arrays/") and node.size < 1000)

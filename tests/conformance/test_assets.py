@@ -5,7 +5,15 @@ import servers
 import world
 from compare import Request, differ, explained, report
 
-NODES = ["arrays/f8le", "sequences/frame", "tables/plain", "tables/pq_plain", "images/gray", "zarr/two_zstd", "zarr/tree_three"]
+NODES = [
+    "arrays/f8le",
+    "sequences/frame",
+    "tables/plain",
+    "tables/pq_plain",
+    "images/gray",
+    "zarr/two_zstd",
+    "zarr/tree_three",
+]
 
 
 def assets(server, path):
@@ -42,7 +50,18 @@ def test_manifest(path):
     assert answers[0] == answers[1]
 
 
-RANGES = ["bytes=0-9", "bytes=10-19", "bytes=-10", "bytes=100-", "bytes=0-0,5-6", "bytes=999999-", "bytes=9-1", "items=0-1", "nonsense", "bytes=0-99999999"]
+RANGES = [
+    "bytes=0-9",
+    "bytes=10-19",
+    "bytes=-10",
+    "bytes=100-",
+    "bytes=0-0,5-6",
+    "bytes=999999-",
+    "bytes=9-1",
+    "items=0-1",
+    "nonsense",
+    "bytes=0-99999999",
+]
 
 
 @pytest.mark.parametrize("text", RANGES)

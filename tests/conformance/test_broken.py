@@ -7,9 +7,27 @@ import pytest
 import world
 
 BROKEN = [
-    "cut", "cutheader", "zero", "notnpy", "lying", "overflow", "object", "cut.npy", "cut.parquet", "nonsense", "zero.csv",
-    "openquote", "cut.arrow", "cut.jpg", "cut.png", "headonly", "headonly.jpg", "headonly.png", "nometa", "cut.zarr",
-]  # fmt: skip
+    "cut",
+    "cutheader",
+    "zero",
+    "notnpy",
+    "lying",
+    "overflow",
+    "object",
+    "cut.npy",
+    "cut.parquet",
+    "nonsense",
+    "zero.csv",
+    "openquote",
+    "cut.arrow",
+    "cut.jpg",
+    "cut.png",
+    "headonly",
+    "headonly.jpg",
+    "headonly.png",
+    "nometa",
+    "cut.zarr",
+]
 
 
 def get(path, **params):
@@ -77,12 +95,24 @@ def test_special_files(key):
 
 
 OUTSIDE = [
-    "metadata/../../../etc/passwd", "metadata/%2e%2e/%2e%2e/etc/passwd", "metadata/..%2f..%2fetc%2fpasswd",
-    "array/full/special/outside", "metadata/special/outside/passwd", "table/full/special/outside/passwd",
-    "asset/bytes/good?id=1&relative_path=../../../../etc/passwd", "asset/bytes/special/outside?id=1",
-    "asset/bytes/cut.zarr?id=1&relative_path=../good.npy", "asset/bytes/nometa?id=1&relative_path=%2fetc%2fpasswd",
-]  # fmt: skip
-PAGES = ["/ui/../../../../etc/passwd", "/ui/%2e%2e/%2e%2e/etc/passwd", "/ui/..%2f..%2f..%2f..%2fetc%2fpasswd", "/zarr/v2/../../etc/passwd", "/zarr/v3/special/outside/passwd"]
+    "metadata/../../../etc/passwd",
+    "metadata/%2e%2e/%2e%2e/etc/passwd",
+    "metadata/..%2f..%2fetc%2fpasswd",
+    "array/full/special/outside",
+    "metadata/special/outside/passwd",
+    "table/full/special/outside/passwd",
+    "asset/bytes/good?id=1&relative_path=../../../../etc/passwd",
+    "asset/bytes/special/outside?id=1",
+    "asset/bytes/cut.zarr?id=1&relative_path=../good.npy",
+    "asset/bytes/nometa?id=1&relative_path=%2fetc%2fpasswd",
+]
+PAGES = [
+    "/ui/../../../../etc/passwd",
+    "/ui/%2e%2e/%2e%2e/etc/passwd",
+    "/ui/..%2f..%2f..%2f..%2fetc%2fpasswd",
+    "/zarr/v2/../../etc/passwd",
+    "/zarr/v3/special/outside/passwd",
+]
 
 
 @pytest.mark.parametrize("target", [f"/api/v1/{path}" for path in OUTSIDE] + PAGES)

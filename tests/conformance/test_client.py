@@ -75,7 +75,11 @@ def at(client, path):
 def test_tree_walks():
     def walk(client, depth=0):
         if not hasattr(client, "items"):
-            return client.structure_family.value if hasattr(client.structure_family, "value") else str(client.structure_family)
+            return (
+                client.structure_family.value
+                if hasattr(client.structure_family, "value")
+                else str(client.structure_family)
+            )
         return {key: walk(value, depth + 1) for key, value in client.items()}
 
     tiled, ours = both(lambda client: walk(client["nested"]["alpha"]))
@@ -83,8 +87,8 @@ def test_tree_walks():
 
 
 def test_root():
-    check(lambda client: sorted(client))
-    check(lambda client: len(client))
+    check(sorted)
+    check(len)
     check(lambda client: "arrays" in client and "nothing" not in client)
     check(lambda client: client["nothing"])
     check(lambda client: client["arrays", "f8le"].shape)
@@ -103,7 +107,7 @@ def test_container(path):
 
 def test_length_of_pages():
     for part in (slice(3, 8), slice(None, 5), slice(105, None), slice(100, 300), slice(-5, None), slice(None, -100)):
-        got = both(lambda client: client["nested"]["wide"].sort(("id", 1)).keys()[part])  # noqa: B023
+        got = both(lambda client: client["nested"]["wide"].sort(("id", 1)).keys()[part])
         assert got[0] == got[1]
     check(lambda client: len(client["nested"]["wide"]))
     check(lambda client: client["nested"]["wide"].sort(("id", -1)).keys().first())
@@ -112,7 +116,21 @@ def test_length_of_pages():
     check(lambda client: client["nested"]["wide"].sort(("id", 1)).values()[7].read())
 
 
-@pytest.mark.parametrize("path", ["names/with space", "names/ünïcödé", "names/漢字", "names/plus+sign", "names/amp&ersand", "names/semi;colon", "names/quo'te", "names/[bracket]", "names/emoji😀", "names/folder with space/inner one"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "names/with space",
+        "names/ünïcödé",
+        "names/漢字",
+        "names/plus+sign",
+        "names/amp&ersand",
+        "names/semi;colon",
+        "names/quo'te",
+        "names/[bracket]",
+        "names/emoji😀",
+        "names/folder with space/inner one",
+    ],
+)
 def test_names(path):
     check(lambda client: at(client, path).read())
 
@@ -124,11 +142,32 @@ def test_array(array):
     check(lambda client: at(client, array.path).read())
 
 
-ARRAYS = ["arrays/cube", "arrays/f4be", "arrays/onelong", "sequences/frame", "images/color_full", "zarr/three_shard", "zarr/two_fortran", "tables/plain/energy"]
+ARRAYS = [
+    "arrays/cube",
+    "arrays/f4be",
+    "arrays/onelong",
+    "sequences/frame",
+    "images/color_full",
+    "zarr/three_shard",
+    "zarr/two_fortran",
+    "tables/plain/energy",
+]
 SLICES = [
-    numpy.s_[0], numpy.s_[-1], numpy.s_[1:3], numpy.s_[::2], numpy.s_[:-2], numpy.s_[..., 0], numpy.s_[...],
-    numpy.s_[0:0], numpy.s_[100:200], numpy.s_[::-1], numpy.s_[4:1:-1], numpy.s_[3:0:-2, 1:], numpy.s_[1, 2], numpy.s_[:, ::-2],
-]  # fmt: skip
+    numpy.s_[0],
+    numpy.s_[-1],
+    numpy.s_[1:3],
+    numpy.s_[::2],
+    numpy.s_[:-2],
+    numpy.s_[..., 0],
+    numpy.s_[...],
+    numpy.s_[0:0],
+    numpy.s_[100:200],
+    numpy.s_[::-1],
+    numpy.s_[4:1:-1],
+    numpy.s_[3:0:-2, 1:],
+    numpy.s_[1, 2],
+    numpy.s_[:, ::-2],
+]
 
 
 @pytest.mark.parametrize("path", ARRAYS)
@@ -166,14 +205,16 @@ def test_blocks(path):
 @pytest.mark.parametrize("path", ["arrays/f8le", "arrays/records", "arrays/time_ms", "zarr/tree_three/first"])
 def test_array_properties(path):
     for name in ("shape", "dtype", "chunks", "dims", "ndim", "size", "nbytes", "metadata", "specs"):
-        check(lambda client: getattr(at(client, path), name, "none"))  # noqa: B023
+        check(lambda client: getattr(at(client, path), name, "none"))
 
 
 def test_table(table):
     check(lambda client: at(client, table.path).read())
 
 
-@pytest.mark.parametrize("path", ["tables/plain", "tables/pq_plain", "tables/pq_groups", "tables/pq_types", "tables/long"])
+@pytest.mark.parametrize(
+    "path", ["tables/plain", "tables/pq_plain", "tables/pq_groups", "tables/pq_types", "tables/long"]
+)
 def test_table_parts(path):
     check(lambda client: at(client, path).columns)
     check(lambda client: list(at(client, path)))
@@ -236,11 +277,19 @@ def test_distinct():
 
 
 EXPORTS = [
-    ("arrays/f8le", "x.csv", {}), ("arrays/f8le", "x.json", {}), ("arrays/rgb", "x.png", {}), ("arrays/f8le", "x.tif", {}),
-    ("arrays/f8le", "x.txt", {"slice": numpy.s_[1:3, 2:4]}), ("tables/plain", "x.csv", {}), ("tables/plain", "x.xlsx", {}),
-    ("tables/plain", "x.parquet", {}), ("tables/plain", "x.arrow", {}), ("tables/plain", "x.json", {}),
-    ("tables/plain", "x.html", {}), ("nested/alpha", "x.json", {}),
-]  # fmt: skip
+    ("arrays/f8le", "x.csv", {}),
+    ("arrays/f8le", "x.json", {}),
+    ("arrays/rgb", "x.png", {}),
+    ("arrays/f8le", "x.tif", {}),
+    ("arrays/f8le", "x.txt", {"slice": numpy.s_[1:3, 2:4]}),
+    ("tables/plain", "x.csv", {}),
+    ("tables/plain", "x.xlsx", {}),
+    ("tables/plain", "x.parquet", {}),
+    ("tables/plain", "x.arrow", {}),
+    ("tables/plain", "x.json", {}),
+    ("tables/plain", "x.html", {}),
+    ("nested/alpha", "x.json", {}),
+]
 
 
 @pytest.mark.parametrize(("path", "name", "options"), EXPORTS)
@@ -279,7 +328,15 @@ def test_raw_export(path, tmp_path):
 def test_data_sources():
     def sources(client):
         found = at(client, "sequences/frame").include_data_sources().data_sources()
-        return [(s.mimetype, s.parameters, s.management, [(a.data_uri, a.num, a.parameter, a.is_directory, a.size) for a in s.assets]) for s in found]
+        return [
+            (
+                s.mimetype,
+                s.parameters,
+                s.management,
+                [(a.data_uri, a.num, a.parameter, a.is_directory, a.size) for a in s.assets],
+            )
+            for s in found
+        ]
 
     check(sources)
 

@@ -13,7 +13,10 @@ LARGE = "/api/v1/array/full/arrays/large"
 
 
 @pytest.mark.parametrize("method", ["HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
-@pytest.mark.parametrize("path", ["/api/v1/", "/api/v1/metadata/arrays/f8le", "/api/v1/array/full/arrays/f8le", "/api/v1/nothing", "/healthz"])
+@pytest.mark.parametrize(
+    "path",
+    ["/api/v1/", "/api/v1/metadata/arrays/f8le", "/api/v1/array/full/arrays/f8le", "/api/v1/nothing", "/healthz"],
+)
 def test_methods(method, path):
     """Nothing can be written yet; a refusal says which methods there are."""
     answer = Request(path, method=method).send(world.under_test())
@@ -24,15 +27,21 @@ def test_methods(method, path):
         assert answer.status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/api/nothing", "/api/v1/nothing", "/api/v2/", "/api/v1/metadata-x/", "/api"])
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/api/nothing", "/api/v1/nothing", "/api/v2/", "/api/v1/metadata-x/", "/api"]
+)
 def test_unknown_routes(path):
     same(path)
 
 
 def raw(path, coding, headers=None):
-    with httpx.Client(trust_env=False) as http:
-        with http.stream("GET", world.under_test().url + path, headers={"accept-encoding": coding, **(headers or {})}) as answer:
-            return answer, b"".join(answer.iter_raw())
+    with (
+        httpx.Client(trust_env=False) as http,
+        http.stream(
+            "GET", world.under_test().url + path, headers={"accept-encoding": coding, **(headers or {})}
+        ) as answer,
+    ):
+        return answer, b"".join(answer.iter_raw())
 
 
 def blosc2_decode(content):
@@ -52,7 +61,20 @@ DECODE = {
 TEXT = "/api/v1/array/full/arrays/large?format=application/json&slice=0:20"
 
 
-@pytest.mark.parametrize("coding", ["gzip", "zstd", "blosc2", "gzip, deflate, zstd, blosc2", "br", "gzip;q=0, zstd", "*", "identity;q=0, gzip", "zstd;q=0.1, gzip;q=0.9"])
+@pytest.mark.parametrize(
+    "coding",
+    [
+        "gzip",
+        "zstd",
+        "blosc2",
+        "gzip, deflate, zstd, blosc2",
+        "br",
+        "gzip;q=0, zstd",
+        "*",
+        "identity;q=0, gzip",
+        "zstd;q=0.1, gzip;q=0.9",
+    ],
+)
 @pytest.mark.parametrize("path", [LARGE, TEXT, "/api/v1/search/zarr?page[limit]=100"])
 def test_codings(path, coding):
     want = raw(path, "identity")[1]
@@ -70,7 +92,18 @@ def test_small_bodies_are_not_compressed():
     assert "content-encoding" not in answer.headers
 
 
-@pytest.mark.parametrize("path", ["/api/v1/metadata/arrays/f8le", "/api/v1/search/arrays", "/api/v1/array/full/arrays/large", "/api/v1/table/full/tables/plain", "/api/v1/array/block/zarr/three_zstd?block=0,0", "/zarr/v2/arrays/f8le/0.0", "/api/v1/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/metadata/arrays/f8le",
+        "/api/v1/search/arrays",
+        "/api/v1/array/full/arrays/large",
+        "/api/v1/table/full/tables/plain",
+        "/api/v1/array/block/zarr/three_zstd?block=0,0",
+        "/zarr/v2/arrays/f8le/0.0",
+        "/api/v1/",
+    ],
+)
 def test_validators(path):
     first, content = raw(path, "identity")
     etag = first.headers["etag"]
@@ -87,11 +120,18 @@ def test_validators(path):
 
 def test_tags_tell_answers_apart():
     paths = [
-        "/api/v1/array/full/arrays/f8le", "/api/v1/array/full/arrays/f8le?slice=0", "/api/v1/array/full/arrays/f8le?slice=1",
-        "/api/v1/array/full/arrays/f8le?format=json", "/api/v1/metadata/arrays/f8le", "/api/v1/metadata/arrays/f8be",
-        "/api/v1/metadata/arrays/f8le?fields=metadata", "/api/v1/metadata/arrays/f8le?omit_links=true",
-        "/api/v1/array/full/arrays/f4le", "/api/v1/array/full/arrays/large", "/api/v1/array/block/arrays/large?block=0,0",
-    ]  # fmt: skip
+        "/api/v1/array/full/arrays/f8le",
+        "/api/v1/array/full/arrays/f8le?slice=0",
+        "/api/v1/array/full/arrays/f8le?slice=1",
+        "/api/v1/array/full/arrays/f8le?format=json",
+        "/api/v1/metadata/arrays/f8le",
+        "/api/v1/metadata/arrays/f8be",
+        "/api/v1/metadata/arrays/f8le?fields=metadata",
+        "/api/v1/metadata/arrays/f8le?omit_links=true",
+        "/api/v1/array/full/arrays/f4le",
+        "/api/v1/array/full/arrays/large",
+        "/api/v1/array/block/arrays/large?block=0,0",
+    ]
     tags = [raw(path, "identity")[0].headers["etag"] for path in paths]
     assert len(set(tags)) == len(tags)
     one = raw("/api/v1/metadata/arrays/f8le", "identity", {"accept": "application/x-msgpack"})[0]

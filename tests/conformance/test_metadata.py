@@ -38,7 +38,17 @@ def test_node_msgpack(node):
     same(f"/api/v1/metadata/{node.path}", headers=MSGPACK)
 
 
-SOME = ["arrays/f8le", "arrays/records", "tables/plain", "zarr/tree_three", "zarr/tree_three/first", "sequences/frame", "images/color_full", "tagged/entry_01x", "nested"]
+SOME = [
+    "arrays/f8le",
+    "arrays/records",
+    "tables/plain",
+    "zarr/tree_three",
+    "zarr/tree_three/first",
+    "sequences/frame",
+    "images/color_full",
+    "tagged/entry_01x",
+    "nested",
+]
 
 
 @pytest.mark.parametrize("path", SOME)
@@ -84,10 +94,17 @@ def test_old_clients(old):
 @pytest.mark.parametrize(
     "accept",
     [
-        "*/*", "application/json", "application/x-msgpack", "text/html", "text/html, application/x-msgpack",
-        "application/x-msgpack, application/json", "text/html,application/json;q=0.5", "nonsense", "",
+        "*/*",
+        "application/json",
+        "application/x-msgpack",
+        "text/html",
+        "text/html, application/x-msgpack",
+        "application/x-msgpack, application/json",
+        "text/html,application/json;q=0.5",
+        "nonsense",
+        "",
     ],
-)  # fmt: skip
+)
 def test_accept(accept):
     same("/api/v1/metadata/arrays/f8le", headers={"accept": accept})
 
@@ -106,12 +123,28 @@ def test_forwarded_headers():
 @pytest.mark.parametrize(
     "path",
     [
-        "arrays//f8le", "/arrays/f8le/", "arrays/f8le/", "arrays/nothing", "nothing", "nothing/at/all", "arrays/f8le/x",
-        "tables/plain/energy", "tables/plain/nothing", "tables/plain/energy/x", "zarr/tree_two/inner/second",
-        "zarr/tree_two/inner/nothing", ".hidden", "names/.hidden", "names/with space", "names/漢字", "names/plus+sign",
-        "arrays/F8LE", "images/color_seq", "images/color_seq00",
+        "arrays//f8le",
+        "/arrays/f8le/",
+        "arrays/f8le/",
+        "arrays/nothing",
+        "nothing",
+        "nothing/at/all",
+        "arrays/f8le/x",
+        "tables/plain/energy",
+        "tables/plain/nothing",
+        "tables/plain/energy/x",
+        "zarr/tree_two/inner/second",
+        "zarr/tree_two/inner/nothing",
+        ".hidden",
+        "names/.hidden",
+        "names/with space",
+        "names/漢字",
+        "names/plus+sign",
+        "arrays/F8LE",
+        "images/color_seq",
+        "images/color_seq00",
     ],
-)  # fmt: skip
+)
 def test_paths(path):
     same(f"/api/v1/metadata/{path}")
 

@@ -46,7 +46,9 @@ def test_png_sequence_in_natural_order():
         numpy.testing.assert_array_equal(got[i], numpy.asarray(Image.open(folder() / "images" / f"seq{i}.png")))
 
 
-@pytest.mark.parametrize("name", ["ipc.arrow", "plain.feather", "packed_lz.feather", "packed_zs.feather", "types.arrow"])
+@pytest.mark.parametrize(
+    "name", ["ipc.arrow", "plain.feather", "packed_lz.feather", "packed_zs.feather", "types.arrow"]
+)
 def test_arrow(name):
     want = pyarrow.feather.read_table(folder() / "tables" / name).to_pandas()
     got = client()["tables"][name.split(".")[0]].read()

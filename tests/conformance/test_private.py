@@ -7,9 +7,15 @@ import world
 from compare import same
 
 SHUT = [
-    "/api/v1/metadata/", "/api/v1/search/", "/api/v1/search-deep/", "/api/v1/distinct/", "/api/v1/array/full/position",
-    "/api/v1/array/block/position?block=0,0", "/api/v1/asset/bytes/position?id=1", "/api/v1/metadata/nothing",
-]  # fmt: skip
+    "/api/v1/metadata/",
+    "/api/v1/search/",
+    "/api/v1/search-deep/",
+    "/api/v1/distinct/",
+    "/api/v1/array/full/position",
+    "/api/v1/array/block/position?block=0,0",
+    "/api/v1/asset/bytes/position?id=1",
+    "/api/v1/metadata/nothing",
+]
 OPEN = ["/api/v1/", "/healthz", "/tiled-ui-settings", "/openapi.json", "/docs"]
 
 
@@ -41,13 +47,19 @@ def test_open(url):
 @pytest.mark.parametrize(
     "headers",
     [
-        {"authorization": f"Apikey {servers.KEY}"}, {"authorization": f"apikey {servers.KEY}"}, {"authorization": "Apikey wrong"},
-        {"authorization": "Apikey"}, {"authorization": f"Bearer {servers.KEY}"}, {"authorization": "Basic c2VjcmV0Og=="},
-        {"authorization": servers.KEY}, {"cookie": f"tiled_api_key={servers.KEY}"}, {"cookie": "tiled_api_key=wrong"},
+        {"authorization": f"Apikey {servers.KEY}"},
+        {"authorization": f"apikey {servers.KEY}"},
+        {"authorization": "Apikey wrong"},
+        {"authorization": "Apikey"},
+        {"authorization": f"Bearer {servers.KEY}"},
+        {"authorization": "Basic c2VjcmV0Og=="},
+        {"authorization": servers.KEY},
+        {"cookie": f"tiled_api_key={servers.KEY}"},
+        {"cookie": "tiled_api_key=wrong"},
         {"cookie": f"tiled_api_key={servers.KEY}", "authorization": "Apikey wrong"},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_key(url, headers):
     path, params = split(url)
     same(path, params, headers, pair=world.private(), ordered=False)

@@ -89,9 +89,12 @@ FILTERS = [
     condition("structure_family", value="array"),
     condition("structure_family", value="nonsense"),
     condition("nonsense", key="a"),
-    {**condition("eq", key="attributes.color", value='"red"'), **condition("comparison", operator="gt", key="attributes.number", value="3")},
+    {
+        **condition("eq", key="attributes.color", value='"red"'),
+        **condition("comparison", operator="gt", key="attributes.number", value="3"),
+    },
     condition("eq", key=["attributes.color", "attributes.flag"], value=['"red"', "true"]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("query", FILTERS, ids=json.dumps)
@@ -105,23 +108,44 @@ def test_filters_inside_a_file(query):
 
 
 SORTS = [
-    "id", "-id", "+id", "attributes.number", "-attributes.number", "metadata.attributes.number", "attributes.color",
-    "attributes.text", "attributes.nested.depth", "nothing", "-nothing", "", "a b", "a$", ["attributes.color", "-id"],
-    ["-attributes.flag", "attributes.ratio"], ["id", "id"], ["-", "id"],
-]  # fmt: skip
+    "id",
+    "-id",
+    "+id",
+    "attributes.number",
+    "-attributes.number",
+    "metadata.attributes.number",
+    "attributes.color",
+    "attributes.text",
+    "attributes.nested.depth",
+    "nothing",
+    "-nothing",
+    "",
+    "a b",
+    "a$",
+    ["attributes.color", "-id"],
+    ["-attributes.flag", "attributes.ratio"],
+    ["id", "id"],
+    ["-", "id"],
+]
 
 
 @pytest.mark.parametrize("sort", SORTS, ids=str)
 def test_sort(sort):
     # Where keys tie or are missing, the order is each server's own; the sorts
     # that are total are compared item by item.
-    total = any(key in ("id", "attributes.ratio") for key in ([sort] if isinstance(sort, str) else sort) for key in [key.lstrip("+-")])
+    total = any(
+        key in ("id", "attributes.ratio")
+        for key in ([sort] if isinstance(sort, str) else sort)
+        for key in [key.lstrip("+-")]
+    )
     same(TAGGED, {"sort": sort, "fields": ""}, ordered=total)
 
 
 def test_default_order_reverses():
     def keys(sort):
-        answer = Request("/api/v1/search/nested/wide", {"fields": "", "page[limit]": 300, **sort}).send(world.under_test())
+        answer = Request("/api/v1/search/nested/wide", {"fields": "", "page[limit]": 300, **sort}).send(
+            world.under_test()
+        )
         return [item["id"] for item in answer.json()["data"]]
 
     forward = keys({})
@@ -133,13 +157,26 @@ def test_default_order_reverses():
 @pytest.mark.parametrize(
     "query",
     [
-        {"page[limit]": 0}, {"page[limit]": 1}, {"page[limit]": 5}, {"page[limit]": 300}, {"page[limit]": 301},
-        {"page[limit]": -1}, {"page[limit]": "x"}, {"page[offset]": 5, "page[limit]": 5}, {"page[offset]": 100},
-        {"page[offset]": 109}, {"page[offset]": 110}, {"page[offset]": 1000}, {"page[offset]": -1}, {"page[offset]": "x"},
-        {"page[cursor]": -1}, {"page[cursor]": "x"}, {"page[offset]": 1, "page[cursor]": 1},
+        {"page[limit]": 0},
+        {"page[limit]": 1},
+        {"page[limit]": 5},
+        {"page[limit]": 300},
+        {"page[limit]": 301},
+        {"page[limit]": -1},
+        {"page[limit]": "x"},
+        {"page[offset]": 5, "page[limit]": 5},
+        {"page[offset]": 100},
+        {"page[offset]": 109},
+        {"page[offset]": 110},
+        {"page[offset]": 1000},
+        {"page[offset]": -1},
+        {"page[offset]": "x"},
+        {"page[cursor]": -1},
+        {"page[cursor]": "x"},
+        {"page[offset]": 1, "page[cursor]": 1},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_paging_queries(query):
     same("/api/v1/search/nested/wide", {"fields": "", "sort": "id", **query}, ordered=True)
 
@@ -163,18 +200,25 @@ def test_following_links(limit, sort):
         while url:
             answer = http.get(url).raise_for_status().json()
             seen += [item["id"] for item in answer["data"]]
-            url = answer["links"]["next"] and httpx.URL(answer["links"]["next"]).copy_merge_params({"fields": "", **sort})
+            url = answer["links"]["next"] and httpx.URL(answer["links"]["next"]).copy_merge_params(
+                {"fields": "", **sort}
+            )
     assert sorted(seen) == [f"item_{i:03d}x" for i in range(110)]
 
 
 @pytest.mark.parametrize(
     "query",
     [
-        {"select_metadata": "attributes.color"}, {"fields": "metadata", "select_metadata": "{c: attributes.color}"},
-        {"max_depth": 0}, {"max_depth": 1}, {"omit_links": "true"}, {"include_data_sources": "true"}, {"fields": "nonsense"},
+        {"select_metadata": "attributes.color"},
+        {"fields": "metadata", "select_metadata": "{c: attributes.color}"},
+        {"max_depth": 0},
+        {"max_depth": 1},
+        {"omit_links": "true"},
+        {"include_data_sources": "true"},
+        {"fields": "nonsense"},
     ],
     ids=str,
-)  # fmt: skip
+)
 @pytest.mark.parametrize("path", ["tagged", "zarr/tree_two", "sequences"])
 def test_queries(path, query):
     same(f"/api/v1/search/{path}", query, ordered=False)
@@ -210,7 +254,20 @@ def test_distinct(path, query):
     assert by_value(request.send(world.under_test())) == by_value(request.ask_tiled())
 
 
-@pytest.mark.parametrize("query", [{}, {"max_depth": 1}, {"max_depth": 2}, {"max_depth": 0}, {"max_depth": 65}, {"sort": "id"}, {"page[limit]": 3}, condition("eq", key="attributes.color", value='"red"')], ids=str)
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"max_depth": 1},
+        {"max_depth": 2},
+        {"max_depth": 0},
+        {"max_depth": 65},
+        {"sort": "id"},
+        {"page[limit]": 3},
+        condition("eq", key="attributes.color", value='"red"'),
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("path", ["nested/alpha", "tagged", "zarr/tree_two", "arrays/f8le", "nothing"])
 def test_search_deep(path, query):
     same(f"/api/v1/search-deep/{path}", query, ordered=False)

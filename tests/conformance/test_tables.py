@@ -26,13 +26,20 @@ def test_partitions(table):
 @pytest.mark.parametrize(
     "query",
     [
-        {}, {"partition": ""}, {"partition": "x"}, {"partition": "-1"}, {"partition": "99"},
-        {"partition": "0", "column": "energy"}, {"partition": "0", "column": ["label", "energy"]},
-        {"partition": "0", "column": "nothing"}, {"partition": "0", "column": ["energy", "energy"]},
-        {"partition": "0", "field": "energy"}, {"partition": "0", "column": ""},
+        {},
+        {"partition": ""},
+        {"partition": "x"},
+        {"partition": "-1"},
+        {"partition": "99"},
+        {"partition": "0", "column": "energy"},
+        {"partition": "0", "column": ["label", "energy"]},
+        {"partition": "0", "column": "nothing"},
+        {"partition": "0", "column": ["energy", "energy"]},
+        {"partition": "0", "field": "energy"},
+        {"partition": "0", "column": ""},
     ],
     ids=str,
-)  # fmt: skip
+)
 @pytest.mark.parametrize("path", ["tables/plain", "tables/pq_plain", "tables/pq_groups"])
 def test_partition_queries(path, query):
     same(PART + path, query)
@@ -53,18 +60,42 @@ def test_post(route, body):
 
 
 FORMATS = [
-    "application/vnd.apache.arrow.file", "application/x-parquet", "text/csv", "text/csv;header=absent",
-    "text/x-comma-separated-values", "text/plain", "application/vnd.ms-excel", "text/html",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "application/json", "application/json-seq",
-    "application/x-hdf5", "nonsense",
-]  # fmt: skip
+    "application/vnd.apache.arrow.file",
+    "application/x-parquet",
+    "text/csv",
+    "text/csv;header=absent",
+    "text/x-comma-separated-values",
+    "text/plain",
+    "application/vnd.ms-excel",
+    "text/html",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/json",
+    "application/json-seq",
+    "application/x-hdf5",
+    "nonsense",
+]
 
 
 # One of each kind; --long takes them all.
 FORMATTED = {
-    "plain", "gaps", "quoted", "unicode", "dates", "missing", "booleans", "mixed", "duplicates", "headeronly", "bigints",
-    "hugeints", "floats", "pq_plain", "pq_gaps", "pq_types", "bom",
-}  # fmt: skip
+    "plain",
+    "gaps",
+    "quoted",
+    "unicode",
+    "dates",
+    "missing",
+    "booleans",
+    "mixed",
+    "duplicates",
+    "headeronly",
+    "bigints",
+    "hugeints",
+    "floats",
+    "pq_plain",
+    "pq_gaps",
+    "pq_types",
+    "bom",
+}
 
 
 @world.where(small, quick=lambda node: node.path.split("/")[1] in FORMATTED)
@@ -84,7 +115,9 @@ def test_aliases(name):
     same(FULL + "tables/plain", {"format": name})
 
 
-@pytest.mark.parametrize("accept", ["*/*", "text/csv", "text/csv;header=absent", "application/json, */*", "image/*", ""])
+@pytest.mark.parametrize(
+    "accept", ["*/*", "text/csv", "text/csv;header=absent", "application/json, */*", "image/*", ""]
+)
 def test_accept(accept):
     same(FULL + "tables/plain", headers={"accept": accept})
 
@@ -93,7 +126,9 @@ def test_filename():
     same(FULL + "tables/plain", {"format": "csv", "filename": "my table.csv"})
 
 
-@pytest.mark.parametrize("path", ["nested/alpha", "zarr/tree_two", "zarr/tree_three", "zarr/tree_three/inner", "tagged"])
+@pytest.mark.parametrize(
+    "path", ["nested/alpha", "zarr/tree_two", "zarr/tree_three", "zarr/tree_three/inner", "tagged"]
+)
 @pytest.mark.parametrize("media", ["application/json", "json"])
 def test_container(path, media):
     same(f"/api/v1/container/full/{path}", {"format": media})

@@ -8,7 +8,17 @@ import world
 import zarr
 from compare import Request, same
 
-ARRAYS = ["arrays/f8le", "arrays/i4be", "arrays/cube", "arrays/large", "zarr/three_zstd", "zarr/two_missing", "sequences/frame", "images/color_full", "tables/plain/energy"]
+ARRAYS = [
+    "arrays/f8le",
+    "arrays/i4be",
+    "arrays/cube",
+    "arrays/large",
+    "zarr/three_zstd",
+    "zarr/two_missing",
+    "sequences/frame",
+    "images/color_full",
+    "tables/plain/energy",
+]
 GROUPS = ["", "arrays", "nested/alpha", "zarr/tree_two", "tables/plain", "tagged/entry_01x"]
 
 
@@ -49,7 +59,20 @@ def test_chunks(path):
         assert tiled.is_error or numcodecs.Blosc().decode(tiled.content) == decoded
 
 
-@pytest.mark.parametrize("key", ["v2/arrays/f8le/0", "v2/arrays/f8le/0.0.0", "v2/arrays/f8le/9.9", "v2/arrays/f8le/a.b", "v2/nothing/.zarray", "v3/arrays/f8le/c/0", "v3/arrays/f8le/c/9/9", "v3/nothing/zarr.json", "v2/arrays/f8le/-1.0"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "v2/arrays/f8le/0",
+        "v2/arrays/f8le/0.0.0",
+        "v2/arrays/f8le/9.9",
+        "v2/arrays/f8le/a.b",
+        "v2/nothing/.zarray",
+        "v3/arrays/f8le/c/0",
+        "v3/arrays/f8le/c/9/9",
+        "v3/nothing/zarr.json",
+        "v2/arrays/f8le/-1.0",
+    ],
+)
 def test_bad_keys(key):
     answer = Request(f"/zarr/{key}").send(world.under_test())
     assert servers.self_test() or 400 <= answer.status_code < 500
@@ -81,6 +104,10 @@ def test_zarr_python_reads_it(path, version):
 
 
 def as_served(path):
-    data_type = Request(f"/api/v1/metadata/{path}").send(world.under_test()).json()["data"]["attributes"]["structure"]["data_type"]
+    data_type = (
+        Request(f"/api/v1/metadata/{path}")
+        .send(world.under_test())
+        .json()["data"]["attributes"]["structure"]["data_type"]
+    )
     order = {"little": "<", "big": ">", "not_applicable": "|"}[data_type["endianness"]]
     return numpy.dtype(f"{order}{data_type['kind']}{data_type['itemsize']}")

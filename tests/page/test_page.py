@@ -46,7 +46,12 @@ def visit(server, enter):
     out.mkdir(parents=True, exist_ok=True)
     task = {"url": server.url, "enter": enter, "out": str(out), "chromium": CHROMIUM}
     run = subprocess.run(
-        ["node", "page.mjs", json.dumps(task)], cwd=servers.TESTS / "page", capture_output=True, text=True, timeout=240
+        ["node", "page.mjs", json.dumps(task)],
+        cwd=servers.TESTS / "page",
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
     )
     assert run.returncode == 0, run.stderr[-4000:]
     return json.loads(run.stdout.splitlines()[-1])

@@ -78,13 +78,17 @@ func groupLimits(root fs.FS) []int64 {
 // the path can be one of the host; then only the mount itself is there.
 func upwards(root fs.FS, mount, group, file string) []int64 {
 	var limits []int64
-	for at := path.Clean(group); ; at = path.Dir(at) {
+	group = path.Clean(group)
+	if strings.HasPrefix(group, "..") {
+		group = "."
+	}
+	for at := group; ; at = path.Dir(at) {
 		if text, err := fs.ReadFile(root, path.Join(mount, at, file)); err == nil {
 			if n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil && n > 0 {
 				limits = append(limits, n)
 			}
 		}
-		if at == "." || at == "/" || strings.HasPrefix(at, "..") {
+		if at == "." || at == "/" {
 			return limits
 		}
 	}

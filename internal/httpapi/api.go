@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/terrazzo-data/terrazzo/adapter"
@@ -67,7 +68,10 @@ type Options struct {
 type API struct {
 	Options
 	routes []route
+	root   []string // the segments of RootPath
 	ui     http.Handler
+	// buffers are writers of 64 KiB that are used again.
+	buffers sync.Pool
 }
 
 // New returns the API.
@@ -76,7 +80,11 @@ func New(o Options) *API {
 	o.RootPath = strings.TrimSuffix(o.RootPath, "/")
 	o.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
 	a := &API{Options: o}
+	a.root = segments(a.RootPath)
 	a.routes = a.table()
+	for i := range a.routes {
+		a.routes[i].parts = segments(a.routes[i].prefix)
+	}
 	a.ui = uiHandler(o.UI)
 	return a
 }
@@ -116,7 +124,7 @@ func (c *call) serve() error {
 		return err
 	}
 	c.seen.Endpoint = rt.name
-	c.path = segments(rest)
+	c.path = rest
 	if !rt.open {
 		if c.who, err = c.Auth.Authenticate(c.r.Header, c.query); err != nil {
 			return err
@@ -135,7 +143,7 @@ func (c *call) serve() error {
 // segments splits a path and leaves out empty parts: Tiled's client does send
 // doubled slashes.
 func segments(path string) []string {
-	var parts []string
+	parts := make([]string, 0, strings.Count(path, "/")+1)
 	for part := range strings.SplitSeq(path, "/") {
 		if part != "" {
 			parts = append(parts, part)

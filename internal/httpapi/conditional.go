@@ -3,8 +3,7 @@ package httpapi
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"fmt"
-	"hash"
+	"encoding/binary"
 	"net/http"
 	"strings"
 	"time"
@@ -28,16 +27,13 @@ func validate(version adapter.Version, parts ...string) validator {
 	if !version.Trusted {
 		return validator{}
 	}
-	h := sha256.New()
-	_, _ = h.Write(version.ID[:]) // a hash does not fail
-	for _, p := range parts {
-		writePart(h, p)
+	text := append(make([]byte, 0, 512), version.ID[:]...)
+	for _, p := range parts { // with its length, so that no two lists give the same bytes
+		text = append(binary.AppendUvarint(text, uint64(len(p))), p...)
 	}
-	return validator{tag: base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:15]), modified: version.Modified}
+	sum := sha256.Sum256(text)
+	return validator{tag: base64.RawURLEncoding.EncodeToString(sum[:15]), modified: version.Modified}
 }
-
-// writePart writes p so that no two lists of parts give the same bytes.
-func writePart(h hash.Hash, p string) { fmt.Fprintf(h, "%d:%s", len(p), p) }
 
 // etag returns the strong entity tag of one coding (RFC 9110 §8.8.3).
 func (v validator) etag(coding string) string {
@@ -101,8 +97,8 @@ func (v validator) matches(list, coding string, accepted func(string) bool) (str
 			return coding, true
 		}
 		tag := strings.Trim(strings.TrimPrefix(item, "W/"), `"`)
-		if tag == v.tag {
-			return "identity", accepted("identity")
+		if tag == v.tag && accepted("identity") {
+			return "identity", true
 		}
 		if suffix, ok := strings.CutPrefix(tag, v.tag+"-"); ok && accepted(suffix) {
 			return suffix, true

@@ -2,8 +2,7 @@ package httpapi
 
 import (
 	"context"
-	"fmt"
-	"strings"
+	"strconv"
 	"sync"
 	"time"
 
@@ -25,6 +24,7 @@ type Observation struct {
 
 	mu    sync.Mutex // guards the counts while blocks are read side by side
 	spans []span
+	space [4]span
 }
 
 type span struct {
@@ -64,18 +64,22 @@ func (o *Observation) time(name string, start time.Time) {
 			return
 		}
 	}
+	if o.spans == nil {
+		o.spans = o.space[:0]
+	}
 	o.spans = append(o.spans, span{name, took})
 }
 
 // serverTiming writes the spans so far as a Server-Timing header, in
 // milliseconds, with Tiled's names: acl, read, tok, pack, compress.
 func (o *Observation) serverTiming() string {
-	var b strings.Builder
+	b := make([]byte, 0, 64)
 	for i, s := range o.spans {
 		if i > 0 {
-			b.WriteString(", ")
+			b = append(b, ", "...)
 		}
-		fmt.Fprintf(&b, "%s;dur=%.3f", s.name, float64(s.took)/1e6)
+		b = append(append(b, s.name...), ";dur="...)
+		b = strconv.AppendFloat(b, float64(s.took)/1e6, 'f', 3, 64)
 	}
-	return b.String()
+	return string(b)
 }

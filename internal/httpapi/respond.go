@@ -93,7 +93,11 @@ func (c *call) send(v validator, b body) error {
 // write encodes b into w through a buffer, and starts the response even if the
 // body is empty.
 func (c *call) write(w io.Writer, b body) error {
-	buffer := bufio.NewWriterSize(w, 64<<10)
+	buffer := c.buffer(w)
+	defer func() {
+		buffer.Reset(nil) // keeps nothing alive, nor bytes that were not sent
+		c.buffers.Put(buffer)
+	}()
 	if err := b.encode(c.r.Context(), buffer); err != nil {
 		return err
 	}
@@ -105,6 +109,15 @@ func (c *call) write(w io.Writer, b body) error {
 		return err
 	}
 	return nil
+}
+
+// buffer returns a buffered writer that goes back into the pool.
+func (c *call) buffer(w io.Writer) *bufio.Writer {
+	if b, ok := c.buffers.Get().(*bufio.Writer); ok {
+		b.Reset(w)
+		return b
+	}
+	return bufio.NewWriterSize(w, 64<<10)
 }
 
 // sendWhole codes a small body in memory and sends it with its length.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/terrazzo-data/terrazzo/errdef"
 	"github.com/terrazzo-data/terrazzo/internal/auth"
@@ -15,6 +14,8 @@ import (
 type route struct {
 	// name is the endpoint's in metrics, "array/full".
 	name string
+	// parts are the segments of prefix.
+	parts []string
 	// prefix is its path, behind which the node's path follows if node.
 	prefix string
 	node   bool
@@ -63,31 +64,28 @@ func (a *API) table() []route {
 	}
 }
 
-// match finds the route for a path, which is behind RootPath, and returns what
-// follows its prefix. Doubled slashes count as one, and are never redirected:
+// match finds the route for a path, and returns the segments behind its prefix. Doubled slashes count as one, and are never redirected:
 // clients would turn a redirected POST into a GET.
-func (a *API) match(method, path string) (route, string, error) {
+func (a *API) match(method, path string) (*route, []string, error) {
 	parts := segments(path)
-	if root := segments(a.RootPath); len(root) > 0 {
-		if len(parts) < len(root) || !slices.Equal(parts[:len(root)], root) {
-			return route{}, "", fmt.Errorf("%s: this server answers under %s/: %w", quoted(path), a.RootPath, errdef.ErrNotFound)
-		}
-		parts = parts[len(root):]
+	if len(parts) < len(a.root) || !slices.Equal(parts[:len(a.root)], a.root) {
+		return nil, nil, fmt.Errorf("%s: this server answers under %s/: %w", quoted(path), a.RootPath, errdef.ErrNotFound)
 	}
-	for _, rt := range a.routes {
-		prefix := segments(rt.prefix)
-		if len(parts) < len(prefix) || !slices.Equal(parts[:len(prefix)], prefix) || !rt.node && len(parts) != len(prefix) {
+	parts = parts[len(a.root):]
+	for i := range a.routes {
+		rt := &a.routes[i]
+		if len(parts) < len(rt.parts) || !slices.Equal(parts[:len(rt.parts)], rt.parts) || !rt.node && len(parts) != len(rt.parts) {
 			continue
 		}
 		if err := rt.allows(method); err != nil {
-			return route{}, "", err
+			return nil, nil, err
 		}
-		return rt, strings.Join(parts[len(prefix):], "/"), nil
+		return rt, parts[len(rt.parts):], nil
 	}
-	return route{}, "", fmt.Errorf("%s: no such endpoint; %s/docs lists them: %w", quoted(path), a.RootPath, errdef.ErrNotFound)
+	return nil, nil, fmt.Errorf("%s: no such endpoint; %s/docs lists them: %w", quoted(path), a.RootPath, errdef.ErrNotFound)
 }
 
-func (rt route) allows(method string) error {
+func (rt *route) allows(method string) error {
 	switch {
 	case method == http.MethodGet, method == http.MethodHead, rt.post && method == http.MethodPost:
 		return nil

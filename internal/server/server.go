@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -173,6 +174,12 @@ const (
 	stopTime    = 30 * time.Second
 )
 
+// ballastBytes are held and never touched, so that they take address space and
+// no memory. The garbage collector runs when the heap has doubled: without
+// them, with little alive, that is after every few blocks. Measured by
+// BenchmarkRequest/slice.
+const ballastBytes = 96 << 20
+
 // Listen opens the socket, so that its address is known before Serve.
 func (s *Server) Listen(ctx context.Context) (net.Listener, error) {
 	address := net.JoinHostPort(s.config.Listen.Host, strconv.Itoa(s.config.Listen.Port))
@@ -188,6 +195,8 @@ func (s *Server) Listen(ctx context.Context) (net.Listener, error) {
 // half a minute.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	debug.SetMemoryLimit(s.split.total)
+	ballast := make([]byte, ballastBytes)
+	defer runtime.KeepAlive(ballast)
 	server := &http.Server{
 		Handler: s.handler, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: headerBytes,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),

@@ -23,7 +23,7 @@ const (
 // ParseDate parses an HTTP-date in any of its three forms, in any letter case. The
 // zero time and false mean that s is none. Two-digit years below 69 are of this century.
 func ParseDate(s string) (time.Time, bool) {
-	layout := ""
+	var layout string
 	switch n := len(s); {
 	case n == lenFixdate && s[3] == ',':
 		layout = http.TimeFormat

@@ -101,17 +101,14 @@ func delta(s string) (time.Duration, bool) {
 	if s == "" {
 		return 0, false
 	}
-	var n time.Duration
+	seconds := int64(0)
 	for i := range len(s) {
 		if s[i] < '0' || s[i] > '9' {
 			return 0, false
 		}
-		n = n*10 + time.Duration(s[i]-'0')
-		if n >= maxDelta/time.Second {
-			n = maxDelta / time.Second
-		}
+		seconds = min(seconds*10+int64(s[i]-'0'), int64(maxDelta/time.Second))
 	}
-	return n * time.Second, true
+	return time.Duration(seconds) * time.Second, true
 }
 
 // age parses an Age field: the first member of the list counts and the others are

@@ -194,8 +194,14 @@ func TestInvalidates(t *testing.T) {
 		status int
 		want   bool
 	}{
-		{"PUT", 200, true}, {"DELETE", 204, true}, {"PATCH", 303, true}, {"M-SEARCH", 200, true},
-		{"POST", 404, false}, {"POST", 500, false}, {"GET", 200, false}, {"OPTIONS", 200, false},
+		{"PUT", 200, true},
+		{"DELETE", 204, true},
+		{"PATCH", 303, true},
+		{"M-SEARCH", 200, true},
+		{"POST", 404, false},
+		{"POST", 500, false},
+		{"GET", 200, false},
+		{"OPTIONS", 200, false},
 	} {
 		if got := rfc9111.Invalidates(test.method, test.status); got != test.want {
 			t.Errorf("%s %d: %v", test.method, test.status, got)

@@ -30,7 +30,7 @@ func (p Policy) Storable(q *Request, s *Response) (bool, Reason) {
 		return false, ReasonAuthorization
 	case s.Has(VaryAll):
 		return false, ReasonVary
-	case !s.Has(Explicit) && !s.Has(Public) && !(s.Has(Private) && !p.Shared) && !heuristic(s.Status):
+	case !s.Has(Explicit) && !s.Has(Public) && (p.Shared || !s.Has(Private)) && !heuristic(s.Status):
 		return false, ReasonStatusCode
 	case s.Lifetime <= 0 && !s.Validator() && s.StaleIfError <= 0 && s.StaleWhileRevalidate <= 0:
 		return false, ReasonUseless

@@ -308,7 +308,9 @@ func (p *Proxy) Run(ctx context.Context, l net.Listener, tlsConfig *tls.Config) 
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownWithin)
 	defer cancel()
 	err := s.Shutdown(within)
-	<-served
+	if ended := <-served; err == nil && !errors.Is(ended, http.ErrServerClosed) {
+		err = ended
+	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("proxy: shutdown: %w", err), s.Close())
 	}

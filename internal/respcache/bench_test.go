@@ -18,7 +18,7 @@ func (s *sink) Write(p []byte) (int, error) { return len(p), nil }
 
 func bench(b *testing.B, c *respcache.Cache, fields ...string) {
 	b.Helper()
-	r := httptest.NewRequest("GET", "http://h/api/v1/array/block/a/b?block=0,0&expected_shape=1000,1000", http.NoBody)
+	r := httptest.NewRequest(http.MethodGet, "http://h/api/v1/array/block/a/b?block=0,0&expected_shape=1000,1000", http.NoBody)
 	r.Header.Set("Accept", "application/octet-stream")
 	r.Header.Set("Accept-Encoding", "zstd, blosc2, gzip")
 	r.Header.Set("Authorization", "Apikey sesame")

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"sync"
@@ -223,5 +224,5 @@ func (c *Cache) keep(key store.Key, r *http.Request, p *response, body []byte, m
 
 func (c *Cache) storeFailed(err error) {
 	c.counts.storeErrors.Add(1)
-	c.o.Logger.Debug("response cache: not stored", "error", err.Error())
+	c.o.Logger.LogAttrs(c.ctx, slog.LevelDebug, "response not stored", slog.String("error", err.Error()))
 }

@@ -5,6 +5,7 @@ package respcache
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -112,6 +113,6 @@ func (c *Cache) invalidate(r *http.Request, id identity, h http.Header) {
 	}
 	// A write that succeeded is answered even if the client has gone meanwhile.
 	if err := c.purge(context.WithoutCancel(r.Context()), groups); err != nil {
-		c.o.Logger.Warn("response cache: a write could not be made known", "error", err.Error())
+		c.o.Logger.LogAttrs(r.Context(), slog.LevelWarn, "what a write made untrue may still be served", slog.String("error", err.Error()))
 	}
 }

@@ -121,12 +121,12 @@ func splitRecord(record []byte) ([][]byte, error) {
 	}
 	r := reader{rest: string(record[1:])}
 	var variants [][]byte
-	for at := 1; r.rest != ""; {
+	for r.rest != "" {
 		v := r.string()
 		if r.bad || len(variants) >= maxVariants {
 			return nil, errRecord
 		}
-		at = len(record) - len(r.rest)
+		at := len(record) - len(r.rest)
 		variants = append(variants, record[at-len(v):at])
 	}
 	return variants, nil

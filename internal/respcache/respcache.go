@@ -122,7 +122,7 @@ type Cache struct {
 	flights flightTable
 	locks   [64]sync.Mutex
 
-	ctx        context.Context // of refreshes in the background; ends with Close
+	ctx        context.Context //nolint:containedctx // of refreshes in the background; ends with Close
 	stop       context.CancelFunc
 	background sync.WaitGroup
 	slots      chan struct{}

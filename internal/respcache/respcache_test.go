@@ -23,20 +23,20 @@ func policy() rfc9111.Policy {
 	return rfc9111.Policy{Shared: true, Targets: []string{"Terrazzo-Cache-Control", "Cdn-Cache-Control"}}
 }
 
-func memoryStore(t testing.TB, capacity int64) *memory.Store {
-	t.Helper()
+func memoryStore(tb testing.TB, capacity int64) *memory.Store {
+	tb.Helper()
 	s, err := memory.New(memory.Options{Capacity: capacity})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }
 
 // newCache builds a cache around next; change may be nil.
-func newCache(t testing.TB, next http.HandlerFunc, change func(*respcache.Options)) *respcache.Cache {
-	t.Helper()
+func newCache(tb testing.TB, next http.HandlerFunc, change func(*respcache.Options)) *respcache.Cache {
+	tb.Helper()
 	o := respcache.Options{
-		Next: next, Store: memoryStore(t, 64<<20), Policy: policy(),
+		Next: next, Store: memoryStore(tb, 64<<20), Policy: policy(),
 		CredentialQuery: []string{"api_key"}, CredentialCookies: []string{"tiled_api_key"},
 	}
 	if change != nil {
@@ -44,11 +44,11 @@ func newCache(t testing.TB, next http.HandlerFunc, change func(*respcache.Option
 	}
 	c, err := respcache.New(o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := c.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return c
@@ -56,22 +56,22 @@ func newCache(t testing.TB, next http.HandlerFunc, change func(*respcache.Option
 
 // ask sends one request straight to the handler. An aborted response is reported in the
 // recorder's Code as 0.
-func ask(t testing.TB, h http.Handler, method, target string, fields ...string) (w *httptest.ResponseRecorder) {
-	t.Helper()
+func ask(tb testing.TB, h http.Handler, method, target string, fields ...string) (w *httptest.ResponseRecorder) {
+	tb.Helper()
 	r := httptest.NewRequest(method, target, http.NoBody)
 	for i := 0; i+1 < len(fields); i += 2 {
 		r.Header.Add(fields[i], fields[i+1])
 	}
-	return serve(t, h, r)
+	return serve(tb, h, r)
 }
 
-func serve(t testing.TB, h http.Handler, r *http.Request) (w *httptest.ResponseRecorder) {
-	t.Helper()
+func serve(tb testing.TB, h http.Handler, r *http.Request) (w *httptest.ResponseRecorder) {
+	tb.Helper()
 	w = httptest.NewRecorder()
 	defer func() {
 		if p := recover(); p != nil {
 			if p != http.ErrAbortHandler { //nolint:errorlint // it is compared as net/http does
-				t.Errorf("panic: %v", p)
+				tb.Errorf("panic: %v", p)
 			}
 			w.Code = 0
 		}
@@ -93,17 +93,17 @@ func cacheable(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte("body of " + r.URL.Path))
 }
 
-func wantStatus(t testing.TB, w *httptest.ResponseRecorder, want string) {
-	t.Helper()
+func wantStatus(tb testing.TB, w *httptest.ResponseRecorder, want string) {
+	tb.Helper()
 	if got := w.Header().Get("Cache-Status"); got != want {
-		t.Errorf("Cache-Status %q, want %q", got, want)
+		tb.Errorf("Cache-Status %q, want %q", got, want)
 	}
 }
 
-func wantCalls(t testing.TB, n *atomic.Int64, want int64) {
-	t.Helper()
+func wantCalls(tb testing.TB, n *atomic.Int64, want int64) {
+	tb.Helper()
 	if got := n.Load(); got != want {
-		t.Errorf("%d calls of the inner handler, want %d", got, want)
+		tb.Errorf("%d calls of the inner handler, want %d", got, want)
 	}
 }
 

@@ -97,8 +97,8 @@ func TestRequestsThatBypass(t *testing.T) {
 	var calls atomic.Int64
 	c := newCache(t, count(&calls, cacheable), nil)
 	ask(t, c, "GET", "http://h/a")
-	fat := httptest.NewRequest("GET", "http://h/a", strings.NewReader("body"))
-	chunked := httptest.NewRequest("GET", "http://h/a", io.NopCloser(strings.NewReader("body")))
+	fat := httptest.NewRequest(http.MethodGet, "http://h/a", strings.NewReader("body"))
+	chunked := httptest.NewRequest(http.MethodGet, "http://h/a", io.NopCloser(strings.NewReader("body")))
 	chunked.TransferEncoding = []string{"chunked"}
 	for name, r := range map[string]*http.Request{
 		"fat GET": fat, "chunked fat GET": chunked,
@@ -115,7 +115,7 @@ func TestRequestsThatBypass(t *testing.T) {
 }
 
 func with(method string, fields ...string) *http.Request {
-	r := httptest.NewRequest("GET", "http://h/a", http.NoBody)
+	r := httptest.NewRequest(http.MethodGet, "http://h/a", http.NoBody)
 	r.Method = method
 	for i := 0; i+1 < len(fields); i += 2 {
 		r.Header.Set(fields[i], fields[i+1])
@@ -131,8 +131,15 @@ func TestWritesInvalidate(t *testing.T) {
 		status int
 		gone   bool
 	}{
-		{"PUT", 200, true}, {"POST", 201, true}, {"PATCH", 204, true}, {"DELETE", 303, true}, {"M-SEARCH", 200, true},
-		{"PUT", 502, true}, {"PUT", 404, false}, {"PUT", 500, false}, {"OPTIONS", 200, false},
+		{"PUT", 200, true},
+		{"POST", 201, true},
+		{"PATCH", 204, true},
+		{"DELETE", 303, true},
+		{"M-SEARCH", 200, true},
+		{"PUT", 502, true},
+		{"PUT", 404, false},
+		{"PUT", 500, false},
+		{"OPTIONS", 200, false},
 	} {
 		var gets atomic.Int64
 		c := newCache(t, func(w http.ResponseWriter, r *http.Request) {

@@ -164,7 +164,7 @@ func leaver(t *testing.T, h http.Handler) (leave func(), gone <-chan struct{}) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		serve(t, h, httptest.NewRequest("GET", "http://h/a", http.NoBody).WithContext(ctx))
+		serve(t, h, httptest.NewRequest(http.MethodGet, "http://h/a", http.NoBody).WithContext(ctx))
 	}()
 	return cancel, done
 }
@@ -198,7 +198,7 @@ func TestFollowerLeaves(t *testing.T) {
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		serve(t, c, httptest.NewRequest("GET", "http://h/a", http.NoBody).WithContext(ctx))
+		serve(t, c, httptest.NewRequest(http.MethodGet, "http://h/a", http.NoBody).WithContext(ctx))
 		if took := time.Since(start); took > 100*time.Millisecond {
 			t.Errorf("left after %v", took)
 		}
@@ -252,11 +252,11 @@ func TestStreaming(t *testing.T) {
 		}, nil)
 		stalled := &stall{ResponseRecorder: httptest.NewRecorder(), release: make(chan struct{})}
 		var wait sync.WaitGroup
-		wait.Go(func() { c.ServeHTTP(stalled, httptest.NewRequest("GET", "http://h/a", http.NoBody)) })
+		wait.Go(func() { c.ServeHTTP(stalled, httptest.NewRequest(http.MethodGet, "http://h/a", http.NoBody)) })
 		synctest.Wait()
 		readers := []*httptest.ResponseRecorder{httptest.NewRecorder(), httptest.NewRecorder()}
 		for _, w := range readers {
-			wait.Go(func() { c.ServeHTTP(w, httptest.NewRequest("GET", "http://h/a", http.NoBody)) })
+			wait.Go(func() { c.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://h/a", http.NoBody)) })
 		}
 		for piece := range 3 {
 			synctest.Wait()
@@ -473,7 +473,7 @@ func TestDeadOrigin(t *testing.T) {
 		offline.Store(true)
 		before := calls.Load()
 		wantStatus(t, ask(t, c, "GET", "http://h/a"), "terrazzo; hit; ttl=-70; detail=offline")
-		for _, r := range []*http.Request{httptest.NewRequest("GET", "http://h/never", http.NoBody), httptest.NewRequest("PUT", "http://h/a", http.NoBody)} {
+		for _, r := range []*http.Request{httptest.NewRequest(http.MethodGet, "http://h/never", http.NoBody), httptest.NewRequest(http.MethodPut, "http://h/a", http.NoBody)} {
 			if w := serve(t, c, r); w.Code != 504 || w.Header().Get("Content-Type") != "application/json" || !strings.Contains(w.Body.String(), `"detail"`) {
 				t.Errorf("%s offline: %d %v %q", r.Method, w.Code, w.Header(), w.Body)
 			}

@@ -54,16 +54,16 @@ func Run(t *testing.T, open Open) {
 }
 
 // Put stores a body in one call, and fails the test if it cannot.
-func Put(t testing.TB, s store.Store, key store.Key, meta store.Meta, body []byte) {
-	t.Helper()
-	if err := put(t, s, key, meta, body); err != nil {
-		t.Fatalf("put %q: %v", key, err)
+func Put(tb testing.TB, s store.Store, key store.Key, meta store.Meta, body []byte) {
+	tb.Helper()
+	if err := put(tb, s, key, meta, body); err != nil {
+		tb.Fatalf("put %q: %v", key, err)
 	}
 }
 
-func put(t testing.TB, s store.Store, key store.Key, meta store.Meta, body []byte) error {
-	t.Helper()
-	w, err := s.Put(t.Context(), key, meta)
+func put(tb testing.TB, s store.Store, key store.Key, meta store.Meta, body []byte) error {
+	tb.Helper()
+	w, err := s.Put(tb.Context(), key, meta)
 	if err != nil {
 		return err
 	}
@@ -75,34 +75,35 @@ func put(t testing.TB, s store.Store, key store.Key, meta store.Meta, body []byt
 }
 
 // Get reads a value whole; absent is a nil body.
-func Get(t testing.TB, s store.Store, key store.Key) (header, body []byte) {
-	t.Helper()
-	v, err := s.Get(t.Context(), key)
+func Get(tb testing.TB, s store.Store, key store.Key) (header, body []byte) {
+	tb.Helper()
+	v, err := s.Get(tb.Context(), key)
 	if errors.Is(err, errdef.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
-		t.Fatalf("get %q: %v", key, err)
+		tb.Fatalf("get %q: %v", key, err)
 	}
 	defer v.Release()
 	body, err = io.ReadAll(io.NewSectionReader(v.Body, 0, v.Size))
 	if err != nil || int64(len(body)) != v.Size {
-		t.Fatalf("get %q: %d of %d bytes: %v", key, len(body), v.Size, err)
+		tb.Fatalf("get %q: %d of %d bytes: %v", key, len(body), v.Size, err)
 	}
 	if v.Bytes != nil && !bytes.Equal(v.Bytes, body) {
-		t.Fatalf("get %q: Bytes and Body differ", key)
+		tb.Fatalf("get %q: Bytes and Body differ", key)
 	}
 	return bytes.Clone(v.Header), body
 }
 
-func want(t testing.TB, s store.Store, key store.Key, body []byte) {
-	t.Helper()
-	if _, got := Get(t, s, key); !bytes.Equal(got, body) || (got == nil) != (body == nil) {
-		t.Errorf("%q holds %d bytes (nil: %v), want %d (nil: %v)", key, len(got), got == nil, len(body), body == nil)
+func want(tb testing.TB, s store.Store, key store.Key, body []byte) {
+	tb.Helper()
+	if _, got := Get(tb, s, key); !bytes.Equal(got, body) || (got == nil) != (body == nil) {
+		tb.Errorf("%q holds %d bytes (nil: %v), want %d (nil: %v)", key, len(got), got == nil, len(body), body == nil)
 	}
 }
 
 func roundTrip(t *testing.T, open Open) {
+	t.Helper()
 	s := open(t, room)
 	meta := store.Meta{Header: []byte("head\x00er"), Size: 5, Cost: time.Second, Groups: []string{"g"}}
 	Put(t, s, "key \x00/../é", meta, []byte("hello"))
@@ -124,6 +125,7 @@ func roundTrip(t *testing.T, open Open) {
 }
 
 func unknownSize(t *testing.T, open Open) {
+	t.Helper()
 	s := open(t, room)
 	w, err := s.Put(t.Context(), "k", store.Meta{Size: store.UnknownSize})
 	if err != nil {
@@ -146,6 +148,7 @@ func unknownSize(t *testing.T, open Open) {
 }
 
 func taken(t *testing.T, open Open) {
+	t.Helper()
 	s := open(t, room)
 	w, err := s.Put(t.Context(), "k", store.Meta{Size: 3})
 	if err != nil {
@@ -167,6 +170,7 @@ func taken(t *testing.T, open Open) {
 }
 
 func wrongSize(t *testing.T, open Open) {
+	t.Helper()
 	s := open(t, room)
 	if err := put(t, s, "short", store.Meta{Size: 9}, []byte("abc")); !errors.Is(err, errdef.ErrInvalid) {
 		t.Errorf("three of nine bytes: %v, want ErrInvalid", err)
@@ -179,6 +183,7 @@ func wrongSize(t *testing.T, open Open) {
 }
 
 func abort(t *testing.T, open Open) {
+	t.Helper()
 	s := open(t, room)
 	Put(t, s, "k", store.Meta{Size: 3}, []byte("old"))
 	before := s.Stats().Bytes
@@ -197,6 +202,7 @@ func abort(t *testing.T, open Open) {
 }
 
 func replace(t *testing.T, open Open) {
+	t.Helper()
 	s := open(t, room)
 	Put(t, s, "k", store.Meta{Header: []byte("1"), Size: 3, Groups: []string{"a"}}, []byte("old"))
 	old, err := s.Get(t.Context(), "k")
@@ -220,6 +226,7 @@ func replace(t *testing.T, open Open) {
 }
 
 func deleteOne(t *testing.T, open Open) {
+	t.Helper()
 	s := open(t, room)
 	Put(t, s, "a", store.Meta{Size: 1}, []byte("a"))
 	Put(t, s, "b", store.Meta{Size: 1}, []byte("b"))
@@ -233,6 +240,7 @@ func deleteOne(t *testing.T, open Open) {
 }
 
 func deleteGroup(t *testing.T, open Open) {
+	t.Helper()
 	s := open(t, room)
 	for i := range 20 {
 		groups := []string{"all", fmt.Sprint("n", i%2)}
@@ -258,6 +266,7 @@ func deleteGroup(t *testing.T, open Open) {
 }
 
 func limits(t *testing.T, open Open) {
+	t.Helper()
 	s := open(t, room)
 	long := string(bytes.Repeat([]byte("k"), 2000))
 	for name, try := range map[string]struct {
@@ -281,6 +290,7 @@ func limits(t *testing.T, open Open) {
 
 // ownedBytes: hazard H7, a caller that reuses its buffers changes nothing.
 func ownedBytes(t *testing.T, open Open) {
+	t.Helper()
 	s := open(t, room)
 	header, body := []byte("header"), []byte("body")
 	w, err := s.Put(t.Context(), "k", store.Meta{Header: header, Size: 4})
@@ -303,6 +313,7 @@ func ownedBytes(t *testing.T, open Open) {
 
 // bound: the store never holds more than it may, at any moment.
 func bound(t *testing.T, open Open) {
+	t.Helper()
 	const capacity = 1 << 20
 	s := open(t, capacity)
 	for i := range 200 {
@@ -317,6 +328,7 @@ func bound(t *testing.T, open Open) {
 }
 
 func tooLarge(t *testing.T, open Open) {
+	t.Helper()
 	const capacity = 1 << 20
 	s := open(t, capacity)
 	Put(t, s, "small", store.Meta{Size: 10}, make([]byte, 10))
@@ -333,6 +345,7 @@ func tooLarge(t *testing.T, open Open) {
 
 // manyAtOnce: every body that is read is one that was written to that key, whole.
 func manyAtOnce(t *testing.T, open Open) {
+	t.Helper()
 	s := open(t, 1<<20)
 	var wait sync.WaitGroup
 	for worker := range 8 {
@@ -383,6 +396,7 @@ func whole(t *testing.T, s store.Store, key store.Key, fill byte) {
 // model: random operations against a map. What the store has is what the map has; what
 // it does not have may have been given up.
 func model(t *testing.T, open Open) {
+	t.Helper()
 	s := open(t, 256<<10)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -415,6 +429,7 @@ func model(t *testing.T, open Open) {
 }
 
 func expiry(t *testing.T, open Open) {
+	t.Helper()
 	s := open(t, room)
 	Put(t, s, "k", store.Meta{Size: 1, TTL: time.Nanosecond}, []byte("x"))
 	want(t, s, "k", nil)

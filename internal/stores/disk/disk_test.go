@@ -12,22 +12,25 @@ import (
 	"github.com/terrazzo-data/terrazzo/store/storetest"
 )
 
-func open(t testing.TB, dir string, capacity int64) *disk.Store {
-	t.Helper()
+func open(tb testing.TB, dir string, capacity int64) *disk.Store {
+	tb.Helper()
 	s, err := disk.Open(disk.Options{Dir: dir, Capacity: capacity, MaxValue: capacity})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := s.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return s
 }
 
 func TestStore(t *testing.T) {
-	storetest.Run(t, func(t *testing.T, capacity int64) store.Store { return open(t, t.TempDir(), capacity) })
+	storetest.Run(t, func(t *testing.T, capacity int64) store.Store {
+		t.Helper()
+		return open(t, t.TempDir(), capacity)
+	})
 }
 
 // TestTwoProcesses: what one writes, replaces or discards, the other sees at once.

@@ -10,17 +10,20 @@ import (
 	"github.com/terrazzo-data/terrazzo/store/storetest"
 )
 
-func open(t testing.TB, capacity int64) *memory.Store {
-	t.Helper()
+func open(tb testing.TB, capacity int64) *memory.Store {
+	tb.Helper()
 	s, err := memory.New(memory.Options{Capacity: capacity})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }
 
 func TestStore(t *testing.T) {
-	storetest.Run(t, func(t *testing.T, capacity int64) store.Store { return open(t, capacity) })
+	storetest.Run(t, func(t *testing.T, capacity int64) store.Store {
+		t.Helper()
+		return open(t, capacity)
+	})
 }
 
 func TestCapacityMustBePositive(t *testing.T) {

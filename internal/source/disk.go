@@ -36,6 +36,9 @@ type disk struct {
 	queue chan entry
 	done  sync.WaitGroup
 
+	inside sync.Mutex // held by whoever is in the database
+	stuck  bool       // the database panicked; guarded by inside
+
 	mu         sync.Mutex
 	latest     uint64
 	generation [2][]byte // names of the buckets, the latest first; the second may be nil
@@ -78,7 +81,7 @@ func openDisk(opts MemoryOptions) (*disk, error) {
 }
 
 func (d *disk) open(file string) error {
-	return guarded(func() (err error) {
+	_, err := guarded(func() (err error) {
 		if d.db, err = bolt.Open(file, 0o600, &bolt.Options{Timeout: lockWait, FreelistType: bolt.FreelistMapType}); err != nil {
 			return err
 		}
@@ -87,6 +90,7 @@ func (d *disk) open(file string) error {
 		}
 		return nil
 	})
+	return err
 }
 
 // begin finds the generations of this program's version and drops the others.
@@ -144,21 +148,32 @@ func (d *disk) works() bool { return !d.dead.Load() }
 
 // guarded turns a panic of the database, or a fault in its mapped file (cut
 // off by somebody else), into an error. The file is our own, and no data.
-func guarded(run func() error) (err error) {
+func guarded(run func() error) (panicked bool, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("state: %v: %w", p, errdef.ErrUnavailable)
+			panicked, err = true, fmt.Errorf("state: %v: %w", p, errdef.ErrUnavailable)
 		}
 	}()
-	return run()
+	return false, run()
 }
 
-// failed says once what is wrong, and gives the file up.
-func (d *disk) failed(err error) {
-	if !d.dead.Swap(true) {
+// use runs something in the database, alone: what panics in there may leave
+// the database's own locks taken, and then nobody may go in again. The first
+// failure is said in the log, and is the last.
+func (d *disk) use(run func() error) bool {
+	d.inside.Lock()
+	defer d.inside.Unlock()
+	if d.dead.Load() {
+		return false
+	}
+	panicked, err := guarded(run)
+	if err != nil {
+		d.dead.Store(true)
+		d.stuck = panicked
 		d.log.LogAttrs(context.Background(), slog.LevelWarn, "the state file is given up; descriptions are kept in memory alone", slog.Any("reason", err))
 	}
+	return err == nil
 }
 
 // get returns the record of a node, or nil.
@@ -171,7 +186,7 @@ func (d *disk) get(n *Node) *record {
 	d.mu.Unlock()
 	var value []byte
 	old := false
-	err := guarded(func() error {
+	d.use(func() error {
 		return d.db.View(func(tx *bolt.Tx) error {
 			for i, name := range generation {
 				if b := tx.Bucket(name); name != nil && b != nil {
@@ -184,12 +199,6 @@ func (d *disk) get(n *Node) *record {
 			return nil
 		})
 	})
-	if err != nil {
-		if !errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
-			d.failed(err)
-		}
-		return nil
-	}
 	if value == nil {
 		return nil
 	}
@@ -232,12 +241,7 @@ func (d *disk) write() {
 				more = false
 			}
 		}
-		if d.dead.Load() {
-			continue
-		}
-		if err := guarded(func() error { return d.db.Update(func(tx *bolt.Tx) error { return d.store(tx, entries) }) }); err != nil {
-			d.failed(err)
-		}
+		d.use(func() error { return d.db.Update(func(tx *bolt.Tx) error { return d.store(tx, entries) }) })
 	}
 }
 
@@ -272,5 +276,11 @@ func (d *disk) close() error {
 	close(d.queue)
 	d.mu.Unlock()
 	d.done.Wait()
-	return guarded(d.db.Close)
+	d.inside.Lock()
+	defer d.inside.Unlock()
+	if d.stuck { // it would wait for its own locks; the system closes the file
+		return nil
+	}
+	_, err := guarded(d.db.Close)
+	return err
 }

@@ -158,7 +158,8 @@ func (w *Wall) Open(ctx context.Context, name string) (*File, error) {
 	if err := regular(name, info.Mode()); err != nil {
 		return nil, err
 	}
-	return w.openAt(at.root, at.rel, name)
+	f, err := w.openAt(at.root, at.rel, name)
+	return f, named(name, err)
 }
 
 // openSeen opens what a look at the same name has just said is a regular file.
@@ -170,13 +171,14 @@ func (w *Wall) openSeen(ctx context.Context, name string) (f *File, err error) {
 	return f, err
 }
 
-// openAt opens one file. O_NONBLOCK: should a fifo have taken its place since
+// openAt opens one file; its error is still os.Root's own, which reach judges
+// by. O_NONBLOCK: should a fifo have taken its place since
 // it was looked at, opening it must not wait for a writer.
 func (w *Wall) openAt(root *os.Root, rel, name string) (*File, error) {
 	w.recorder.Count(Opens, 1)
 	f, err := root.OpenFile(rel, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, named(name, err)
+		return nil, err
 	}
 	info, err := f.Stat()
 	if err == nil {
@@ -272,6 +274,9 @@ func (w *Wall) follow(name string) (place, error) {
 		next := filepath.Join(done, rest[0])
 		rest = rest[1:]
 		info, err := in.root.Lstat(next)
+		if links > 0 && errors.Is(err, fs.ErrNotExist) {
+			return place{}, fmt.Errorf("%s: is a link that leads nowhere: %w", name, errdef.ErrGone)
+		}
 		if err != nil {
 			return place{}, named(name, err)
 		}

@@ -67,11 +67,13 @@ type Group[K comparable, V any] struct {
 	mu sync.Mutex
 	// The load that newcomers to a key join. Guarded by mu.
 	// INVARIANT: a call in the map runs and has at least one waiter.
-	calls map[K]*call[V]
+	calls map[K]*call[K, V]
 }
 
-// call is one load with those who wait for it.
-type call[V any] struct {
+// call is one key of a load, with those who wait for it.
+type call[K comparable, V any] struct {
+	key K
+	job *job[K, V]
 	// Closed when value and err are set, which are written once before that.
 	done  chan struct{}
 	value V
@@ -79,11 +81,21 @@ type call[V any] struct {
 
 	// Guarded by the group's mu.
 	waiters int
-	joined  bool     // somebody besides the first has waited
-	next    *call[V] // begins when this one has ended
-	begin   func()   // starts the load; once
-	cancel  context.CancelFunc
+	joined  bool        // somebody besides the first has waited
+	next    *call[K, V] // begins when this one has ended
 }
+
+// job is one load, of one key or of several.
+type job[K comparable, V any] struct {
+	calls  []*call[K, V]
+	load   Load[K, V]
+	ctx    context.Context //nolint:containedctx // from the first caller to the goroutine that loads
+	cancel context.CancelFunc
+	wanted int // calls that somebody waits for; guarded by the group's mu
+}
+
+// Load loads the values of keys, in their order.
+type Load[K comparable, V any] func(ctx context.Context, keys []K) ([]V, error)
 
 // Do returns what load returns, running it only if no load of key is running.
 // Shared says that others waited for the same load, so that the value is not
@@ -91,13 +103,38 @@ type call[V any] struct {
 // a [*PanicError] or [ErrExited]. The context given to load outlives ctx and is
 // cancelled when nobody waits any more.
 func (g *Group[K, V]) Do(ctx context.Context, key K, load func(context.Context) (V, error)) (v V, shared bool, err error) {
-	return g.do(ctx, key, load, false)
+	return g.one(ctx, key, load, false)
 }
 
 // DoFresh is like [Group.Do], except that the load whose value it returns began
 // after DoFresh was called.
 func (g *Group[K, V]) DoFresh(ctx context.Context, key K, load func(context.Context) (V, error)) (v V, shared bool, err error) {
-	return g.do(ctx, key, load, true)
+	return g.one(ctx, key, load, true)
+}
+
+// DoMany is like [Group.Do] for several different keys: those of which no load
+// is running are given to load, in one call, and the others are waited for. The
+// values are in the order of keys. One error is the whole's.
+func (g *Group[K, V]) DoMany(ctx context.Context, keys []K, load Load[K, V]) (values []V, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	calls := g.join(ctx, keys, load, false)
+	for _, c := range calls {
+		select {
+		case <-c.done:
+		case <-ctx.Done():
+		}
+		v, _, failed := g.leave(ctx, c)
+		if failed != nil && err == nil {
+			err = failed
+		}
+		values = append(values, v)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return values, nil
 }
 
 // Waiting returns how many callers wait for the running load of key: 0 when
@@ -115,53 +152,67 @@ func (g *Group[K, V]) Waiting(key K) int {
 // asks any more: it is how an owner that stops joins its loads.
 func (g *Group[K, V]) Wait() { g.loads.Wait() }
 
-func (g *Group[K, V]) do(ctx context.Context, key K, load func(context.Context) (V, error), fresh bool) (V, bool, error) {
+func (g *Group[K, V]) one(ctx context.Context, key K, load func(context.Context) (V, error), fresh bool) (V, bool, error) {
 	if err := ctx.Err(); err != nil {
 		var none V
 		return none, false, err
 	}
-	c := g.join(ctx, key, load, fresh)
+	c := g.join(ctx, []K{key}, func(ctx context.Context, _ []K) ([]V, error) {
+		v, err := load(ctx)
+		return []V{v}, err
+	}, fresh)[0]
 	select {
 	case <-c.done:
 	case <-ctx.Done():
 	}
-	return g.leave(ctx, key, c)
+	return g.leave(ctx, c)
 }
 
-// join adds the caller to the load of key that it may share, starting one if
-// there is none.
-func (g *Group[K, V]) join(ctx context.Context, key K, load func(context.Context) (V, error), fresh bool) *call[V] {
+// join adds the caller to the loads of keys that it may share, and starts one
+// for the rest. With fresh there is one key.
+func (g *Group[K, V]) join(ctx context.Context, keys []K, load Load[K, V], fresh bool) []*call[K, V] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	running := g.calls[key]
-	c := running
-	if running != nil && fresh {
-		c = running.next
-	}
-	if c != nil {
-		c.waiters++
-		c.joined = true
-		return c
-	}
-	c = &call[V]{done: make(chan struct{}), waiters: 1}
-	loadCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	c.cancel = cancel
-	c.begin = func() { g.loads.Go(func() { g.run(loadCtx, key, c, load) }) }
-	if running != nil {
-		running.next = c
-		return c
-	}
 	if g.calls == nil {
-		g.calls = make(map[K]*call[V])
+		g.calls = make(map[K]*call[K, V])
 	}
-	g.calls[key] = c
-	c.begin()
-	return c
+	calls := make([]*call[K, V], len(keys))
+	j := &job[K, V]{load: load}
+	behind := false // something that has to end first
+	for i, key := range keys {
+		running := g.calls[key]
+		c := running
+		if running != nil && fresh {
+			c = running.next
+		}
+		if c != nil {
+			c.waiters++
+			c.joined = true
+			calls[i] = c
+			continue
+		}
+		c = &call[K, V]{key: key, job: j, done: make(chan struct{}), waiters: 1}
+		calls[i] = c
+		j.calls = append(j.calls, c)
+		if behind = running != nil; behind {
+			running.next = c
+		} else {
+			g.calls[key] = c
+		}
+	}
+	if len(j.calls) > 0 {
+		j.wanted = len(j.calls)
+		j.ctx, j.cancel = context.WithCancel(context.WithoutCancel(ctx))
+		if !behind {
+			g.begin(j)
+		}
+	}
+	return calls
 }
 
-// leave takes the caller out of c and returns its answer. The last to leave a
-// load that has not ended gives it up.
-func (g *Group[K, V]) leave(ctx context.Context, key K, c *call[V]) (V, bool, error) {
+// leave takes the caller out of c and returns its answer. The last to leave all
+// of a load that has not ended gives it up.
+func (g *Group[K, V]) leave(ctx context.Context, c *call[K, V]) (V, bool, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	c.waiters--
@@ -171,9 +222,11 @@ func (g *Group[K, V]) leave(ctx context.Context, key K, c *call[V]) (V, bool, er
 	default:
 	}
 	if c.waiters == 0 {
-		c.cancel()
-		if running := g.calls[key]; running == c {
-			g.succeed(key, c)
+		if c.job.wanted--; c.job.wanted == 0 {
+			c.job.cancel()
+		}
+		if running := g.calls[c.key]; running == c {
+			g.succeed(c)
 		} else if running != nil && running.next == c {
 			running.next = nil
 		}
@@ -183,34 +236,49 @@ func (g *Group[K, V]) leave(ctx context.Context, key K, c *call[V]) (V, bool, er
 }
 
 // succeed puts the call that waits behind c in its place, if there is one. The
-// caller holds mu, and c is the call of key in the map.
-func (g *Group[K, V]) succeed(key K, c *call[V]) {
+// caller holds mu, and c is the call of its key in the map.
+func (g *Group[K, V]) succeed(c *call[K, V]) {
 	if c.next == nil {
-		delete(g.calls, key)
+		delete(g.calls, c.key)
 		return
 	}
-	g.calls[key] = c.next
-	c.next.begin()
+	g.calls[c.key] = c.next
+	g.begin(c.next.job)
 }
 
-// run runs load and answers all who wait, however load ends.
-func (g *Group[K, V]) run(ctx context.Context, key K, c *call[V], load func(context.Context) (V, error)) {
-	returned := false
+func (g *Group[K, V]) begin(j *job[K, V]) { g.loads.Go(func() { g.run(j) }) }
+
+// run runs the load and answers all who wait, however it ends.
+func (g *Group[K, V]) run(j *job[K, V]) {
+	var values []V
+	err := ErrExited
 	defer func() {
-		if !returned {
-			c.err = ErrExited
-			if p := recover(); p != nil {
-				c.err = &PanicError{Value: p, Stack: debug.Stack()}
-			}
+		if p := recover(); p != nil {
+			err = &PanicError{Value: p, Stack: debug.Stack()}
 		}
-		c.cancel()
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		close(c.done)
-		if g.calls[key] == c {
-			g.succeed(key, c)
-		}
+		j.cancel()
+		g.answer(j, values, err)
 	}()
-	c.value, c.err = load(ctx)
-	returned = true
+	keys := make([]K, len(j.calls))
+	for i, c := range j.calls {
+		keys[i] = c.key
+	}
+	values, err = j.load(j.ctx, keys)
+	if err == nil && len(values) != len(keys) {
+		err = fmt.Errorf("load of %d keys gave %d values", len(keys), len(values))
+	}
+}
+
+func (g *Group[K, V]) answer(j *job[K, V], values []V, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i, c := range j.calls {
+		if c.err = err; err == nil {
+			c.value = values[i]
+		}
+		close(c.done)
+		if g.calls[c.key] == c {
+			g.succeed(c)
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -335,6 +336,69 @@ func TestManyAtOnce(t *testing.T) {
 		}
 		g.Wait()
 	})
+}
+
+// DoMany loads what nobody loads, in one call, and waits for the rest.
+func TestDoManyLoadsWhatIsLacking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g flight.Group[int, int]
+		var loads [][]int
+		many := func(ctx context.Context, keys ...int) ([]int, error) {
+			return g.DoMany(ctx, keys, func(ctx context.Context, keys []int) ([]int, error) {
+				loads = append(loads, keys)
+				select {
+				case <-time.After(time.Second):
+				case <-ctx.Done():
+					return nil, ctx.Err()
+				}
+				values := make([]int, len(keys))
+				for i, k := range keys {
+					values[i] = 10 * k
+				}
+				return values, nil
+			})
+		}
+		first, leave := context.WithCancel(t.Context())
+		a := ask(first, func(ctx context.Context) (int, bool, error) { _, err := many(ctx, 1, 2, 3); return 0, false, err })
+		b := ask(t.Context(), func(ctx context.Context) (int, bool, error) {
+			v, err := many(ctx, 4, 3, 5)
+			if err != nil || !slices.Equal(v, []int{40, 30, 50}) {
+				t.Errorf("got %v, %v", v, err)
+			}
+			return 0, false, err
+		})
+		leave() // 3 is still wanted, so the load of 1, 2 and 3 goes on
+		if got := <-a; !errors.Is(got.err, context.Canceled) {
+			t.Errorf("who left: %v", got.err)
+		}
+		c := ask(t.Context(), func(ctx context.Context) (int, bool, error) {
+			v, err := many(ctx, 1, 3)
+			if err != nil || !slices.Equal(v, []int{10, 30}) {
+				t.Errorf("got %v, %v", v, err)
+			}
+			return 0, false, err
+		})
+		<-b
+		<-c
+		if want := [][]int{{1, 2, 3}, {4, 5}, {1}}; !slices.EqualFunc(loads, want, slices.Equal) {
+			t.Errorf("loads %v, want %v", loads, want)
+		}
+	})
+}
+
+func TestDoManyFailuresAnswerAll(t *testing.T) {
+	for name, load := range map[string]flight.Load[int, int]{
+		"error":      func(context.Context, []int) ([]int, error) { return nil, errBroken },
+		"too few":    func(context.Context, []int) ([]int, error) { return []int{1}, nil },
+		"panic":      func(context.Context, []int) ([]int, error) { panic("x") },
+		"value with": func(context.Context, []int) ([]int, error) { return []int{1, 2}, errBroken },
+	} {
+		var g flight.Group[int, int]
+		if v, err := g.DoMany(t.Context(), []int{1, 2}, load); err == nil || v != nil {
+			t.Errorf("%s: got %v, %v", name, v, err)
+		}
+		g.Wait()
+	}
 }
 
 func ExampleGroup() {

@@ -98,6 +98,7 @@ type Proxy struct {
 	cache   *respcache.Cache
 	store   store.Store
 	front   store.Store // memory before disk; nil without a disk
+	about   *keeper     // of Tiled origins; else nil
 	offline atomic.Bool
 	closers []func() error
 }
@@ -119,6 +120,9 @@ func New(o Options) (*Proxy, error) {
 	}
 	if p.cache, err = respcache.New(options); err != nil {
 		return nil, errors.Join(err, p.closeAll())
+	}
+	if o.Kind == KindTiled {
+		p.about = &keeper{next: p.cache, last: map[string]time.Time{}}
 	}
 	return p, nil
 }
@@ -248,7 +252,12 @@ func baseOf(o *Options) func(*http.Request) string {
 }
 
 // ServeHTTP implements [http.Handler].
-func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.cache.ServeHTTP(w, r) }
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if p.about != nil && !p.offline.Load() {
+		p.about.keep(r)
+	}
+	p.cache.ServeHTTP(w, r)
+}
 
 // Cache is the cache inside, for purging and counting.
 func (p *Proxy) Cache() *respcache.Cache { return p.cache }
@@ -261,7 +270,12 @@ func (p *Proxy) SetOffline(offline bool) { p.offline.Store(offline) }
 
 // Close ends what runs in the background and closes the stores. It is called after the
 // server that uses p has stopped.
-func (p *Proxy) Close() error { return errors.Join(p.cache.Close(), p.closeAll()) }
+func (p *Proxy) Close() error {
+	if p.about != nil {
+		p.about.wait()
+	}
+	return errors.Join(p.cache.Close(), p.closeAll())
+}
 
 func (p *Proxy) closeAll() error {
 	var failed error

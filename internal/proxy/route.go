@@ -43,9 +43,16 @@ func classify(r *http.Request) target {
 	if !ok {
 		return unrouted(r.URL.Path)
 	}
-	first, rest, _ := strings.Cut(rest, "/")
+	first, rest, more := strings.Cut(rest, "/")
 	t := target{route: first}
 	switch first {
+	case "":
+		if more {
+			return target{class: passed}
+		}
+		// The About page: kept, for a client must have it to begin with, also offline. Its
+		// cookie, which signing in needs, comes with the origin's 304.
+		return target{class: about}
 	case "metadata", "search", "search-deep", "distinct", "revisions":
 		t.class = about
 	case "array", "table", "container", "node", "awkward", "ragged", "sparse", "asset":
@@ -56,7 +63,6 @@ func classify(r *http.Request) target {
 	case "register", "data_source":
 		t.class = passed
 	default:
-		// The About page too: signing in needs the cookie that comes with it.
 		return target{class: passed, route: first}
 	}
 	t.node = nodePath(rest)

@@ -113,7 +113,8 @@ func ReaderOf(f File) *io.SectionReader { return io.NewSectionReader(f, 0, f.Siz
 // Resumer is a [Format] that can go on describing a file that only grew.
 type Resumer interface {
 	// Resume is Describe for a source of which previous, its Files filled in,
-	// is an earlier description. Whatever happened to the files since, the
-	// result is what Describe would give; it costs less where they only grew.
+	// is an earlier description. The result is what Describe would give; it
+	// costs less where the files only grew. The format says how it tells, and
+	// what becomes of files that were edited in a way it cannot tell.
 	Resume(ctx context.Context, src Source, inside []string, previous *Description) (*Description, error)
 }

@@ -190,7 +190,7 @@ func TestOwnRules(t *testing.T) {
 	} {
 		file, key, _ := strings.Cut(name, " ")
 		d, data, err := whole(t, &column.Columns{}, ofFile(t, "formats/parquetfile/testdata/"+file), key)
-		got := ""
+		var got string
 		switch {
 		case errors.Is(err, errdef.ErrUnsupported):
 			got = "unsupported"
@@ -309,7 +309,8 @@ func TestVersions(t *testing.T) {
 	}
 	one := made(texts("a", "b"), texts("c", "d"))
 	wider := made(texts("a", "b"), texts("c", "dddd"))
-	if id(one, 0) != id(one, 0) || id(one, 0) == id(one, 1) || id(one, 0) == id(wider, 0) {
+	same := id(one, 0)
+	if id(one, 0) != same || id(one, 0) == id(one, 1) || id(one, 0) == id(wider, 0) {
 		t.Error("blocks are confused")
 	}
 	node, err := new(column.Columns).Of(t.Context(), one, "x")

@@ -2,6 +2,7 @@ package column
 
 import (
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -44,24 +45,18 @@ func numpyName(t arrow.DataType) string {
 	}[t.ID()]
 }
 
+func is(t arrow.DataType, ids ...arrow.Type) bool { return slices.Contains(ids, t.ID()) }
+
 func integer(t arrow.DataType) bool { return arrow.IsInteger(t.ID()) }
 
 // texts says whether a column becomes one of texts whatever its values are.
 func texts(t arrow.DataType) bool {
-	switch t.ID() {
-	case arrow.STRING, arrow.LARGE_STRING, arrow.STRING_VIEW, arrow.TIME32, arrow.TIME64, arrow.NULL,
-		arrow.DECIMAL32, arrow.DECIMAL64, arrow.DECIMAL128, arrow.DECIMAL256:
-		return true
-	}
-	return false
+	return is(t, arrow.STRING, arrow.LARGE_STRING, arrow.STRING_VIEW, arrow.TIME32, arrow.TIME64, arrow.NULL,
+		arrow.DECIMAL32, arrow.DECIMAL64, arrow.DECIMAL128, arrow.DECIMAL256)
 }
 
 func octets(t arrow.DataType) bool {
-	switch t.ID() {
-	case arrow.BINARY, arrow.LARGE_BINARY, arrow.BINARY_VIEW, arrow.FIXED_SIZE_BINARY:
-		return true
-	}
-	return false
+	return is(t, arrow.BINARY, arrow.LARGE_BINARY, arrow.BINARY_VIEW, arrow.FIXED_SIZE_BINARY)
 }
 
 // formOf returns the form where the type alone decides it. The integers of a
@@ -72,7 +67,7 @@ func formOf(field arrow.Field, mediaType string) (f form, ok bool, err error) {
 	switch {
 	case name == "" && !texts(t) && !octets(t) && !lists(t):
 		return form{}, false, fmt.Errorf("column %.100q: of type %s, which is no array: %w", field.Name, t, errdef.ErrUnsupported)
-	case name == "" || (integer(t) || t.ID() == arrow.BOOL) && field.Nullable && !(integer(t) && mediaType == "text/csv"):
+	case name == "" || t.ID() == arrow.BOOL && field.Nullable || integer(t) && field.Nullable && mediaType != "text/csv":
 		return form{}, false, nil
 	}
 	f, err = simple(name)
@@ -80,11 +75,8 @@ func formOf(field arrow.Field, mediaType string) (f form, ok bool, err error) {
 }
 
 func lists(t arrow.DataType) bool {
-	switch t.ID() {
-	case arrow.LIST, arrow.LARGE_LIST, arrow.FIXED_SIZE_LIST:
-		return numpyName(t.(arrow.ListLikeType).Elem()) != ""
-	}
-	return false
+	list, ok := t.(arrow.ListLikeType)
+	return ok && is(t, arrow.LIST, arrow.LARGE_LIST, arrow.FIXED_SIZE_LIST) && numpyName(list.Elem()) != ""
 }
 
 func simple(name string) (form, error) {
@@ -94,11 +86,8 @@ func simple(name string) (form, error) {
 
 // missingText is what Tiled shows for a missing value of a column of texts.
 func missingText(t arrow.DataType, mediaType string) string {
-	switch plainType(t).ID() {
-	case arrow.STRING, arrow.LARGE_STRING, arrow.STRING_VIEW:
-		if mediaType == "application/x-parquet" {
-			return "<NA>"
-		}
+	if mediaType == "application/x-parquet" && is(plainType(t), arrow.STRING, arrow.LARGE_STRING, arrow.STRING_VIEW) {
+		return "<NA>"
 	}
 	if mediaType == "text/csv" {
 		return "nan"

@@ -44,7 +44,7 @@ func (l *loader) column(number int) (out arrow.Array, err error) {
 	}
 	c := &cursor{
 		loader: l, batch: l.batch, body: b[0] + b[1], node: f.nodes, variadic: f.variadic,
-		buffer: f.buffers + viewBuffers(l.batch, f.variadic),
+		buffer:       f.buffers + viewBuffers(l.batch, f.variadic),
 		dictionaries: dictionaries,
 	}
 	data, err := c.load(f.kind)

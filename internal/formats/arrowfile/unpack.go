@@ -3,6 +3,7 @@ package arrowfile
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
 
 	"github.com/klauspost/compress/zstd"
@@ -47,7 +48,7 @@ func (u *unpacker) buffer(codec string, data []byte, limit int64) ([]byte, error
 	n, err := io.Copy(&out, io.LimitReader(frames, size))
 	if err == nil && n == size {
 		var more [1]byte
-		if _, err = frames.Read(more[:]); err == io.EOF {
+		if _, err = frames.Read(more[:]); errors.Is(err, io.EOF) {
 			return out.Bytes(), nil
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -75,7 +76,7 @@ func (d *document) load(ctx context.Context, from, to int64) (string, error) {
 		}
 		piece := buffer[:min(int64(len(buffer)), to-from)]
 		if n, err := d.file.ReadAt(piece, from); n < len(piece) {
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return "", fmt.Errorf("csv %s: ends at byte %d, expected %d: %w", d.name, from+int64(n), d.size, errdef.ErrChanged)
 			}
 			return "", fmt.Errorf("csv %s: byte %d: %w", d.name, from, err)

@@ -54,7 +54,7 @@ func (d *document) readHead(ctx context.Context, comma byte) (*head, error) {
 		case result == short:
 			continue
 		case result == unended:
-			return nil, d.fault(ctx, &recordFault{at: d.begin + d.span(text[:s.at]), why: unendedText})
+			return nil, d.fault(ctx, &faultError{at: d.begin + d.span(text[:s.at]), why: unendedText})
 		case h == nil:
 			return nil, fmt.Errorf("csv %s: no columns: expected a line with their names: %w", d.name, errdef.ErrUnprocessable)
 		case h.width > maxColumns:

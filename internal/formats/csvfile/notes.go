@@ -100,7 +100,7 @@ func (l *learnt) finish() {
 		}
 		l.Kinds[i] = int(t.kind(l.rows))
 	}
-	if l.Encoding == encUTF8 && !(l.Valid && (l.last.rows == 0 || l.last.valid)) {
+	if l.Encoding == encUTF8 && (!l.Valid || l.last.rows > 0 && !l.last.valid) {
 		l.Encoding = encLatin1
 	}
 }

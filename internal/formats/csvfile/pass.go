@@ -53,19 +53,19 @@ type part struct {
 	valid      bool // UTF-8
 }
 
-// recordFault is something wrong with one record.
-type recordFault struct {
+// faultError is something wrong with one record.
+type faultError struct {
 	at  int64
 	why string
 }
 
-func (f *recordFault) Error() string { return f.why }
+func (f *faultError) Error() string { return f.why }
 
 const unendedText = "a quote is opened and never closed"
 
 // fault says in which line a fault is.
 func (d *document) fault(ctx context.Context, err error) error {
-	var f *recordFault
+	var f *faultError
 	if !errors.As(err, &f) {
 		return err
 	}
@@ -247,7 +247,7 @@ func (w *window) count(ctx context.Context, found *part) error {
 }
 
 func (w *window) faulty(why string) error {
-	return &recordFault{at: w.lo + w.doc.span(w.scanner.text[:w.scanner.from]), why: why}
+	return &faultError{at: w.lo + w.doc.span(w.scanner.text[:w.scanner.from]), why: why}
 }
 
 // sampleOf names a piece of text.

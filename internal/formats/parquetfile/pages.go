@@ -120,7 +120,6 @@ func checkBody(body []byte, codec compress.Compression, size int64) error {
 	if size == 0 && len(body) > empty && codec != compress.Codecs.Uncompressed {
 		return unprocessable("a page of no bytes packed into %d", len(body))
 	}
-	most := size
 	switch codec {
 	case compress.Codecs.Snappy:
 		n, ok := binary.Uvarint(body)
@@ -128,8 +127,8 @@ func checkBody(body []byte, codec compress.Compression, size int64) error {
 			return unprocessable("a page unpacks to %d bytes, its header says %d", n, size)
 		}
 	case compress.Codecs.Zstd:
-		var err error
-		if most, err = zstdSize(body); err != nil {
+		most, err := zstdSize(body)
+		if err != nil {
 			return err
 		}
 		// A frame without a size is bounded by its blocks.

@@ -148,7 +148,7 @@ func TestBombs(t *testing.T) {
 		"200 levels":              bomb(200, 1, "x", 0),
 		"1000 names of 1 MB":      bomb(1, 1000, strings.Repeat("x", 1<<20), 0),
 		"1000 metadata of 1 MB":   bomb(1, 1, strings.Repeat("x", 1<<20), 1000),
-		"10 million empty pairs":  bomb(1, 1, "", 10_000_000),
+		"millions of empty pairs": bomb(1, 1, "", 4_500_000),
 		"cut off":                 bomb(3, 3, "name", 2)[:60],
 		"no message":              []byte("\xff\xff\xff\xff\x04\x00\x00\x00\x00\x00\x00\x00"),
 		"a negative length":       []byte("\xff\xff\xff\xff\xff\xff\xff\xff"),

@@ -301,15 +301,21 @@ func TestPageLies(t *testing.T) {
 		return append(append(append(out, field, 0x15), zigzag(values)...), 0, 0)
 	}
 	snappy := []byte{0xff, 0xff, 0xff, 0xff, 0x0f}
+	fine := append(append(header(2, 8, 5, 2), snappy...), append(header(0, 100, 5, 8), snappy...)...)
+	if err := checkPages(fine, compress.Codecs.Gzip, 8, 4); err != nil {
+		t.Errorf("a dictionary of 2 values: %v", err)
+	}
 	for what, c := range map[string]struct {
 		chunk []byte
 		codec compress.Compression
 	}{
-		"4 GiB of snappy":       {append(header(0, 100, 5, 8), snappy...), compress.Codecs.Snappy},
-		"a negative size":       {header(0, -1, 0, 8), compress.Codecs.Gzip},
-		"beyond the chunk":      {header(0, 100, 100, 8), compress.Codecs.Gzip},
-		"1 GiB":                 {append(header(0, 1<<30, 5, 8), snappy...), compress.Codecs.Gzip},
-		"2^31 dictionary":       {append(header(2, 8, 5, 1<<31-1), snappy...), compress.Codecs.Gzip},
+		"4 GiB of snappy":  {append(header(0, 100, 5, 8), snappy...), compress.Codecs.Snappy},
+		"a negative size":  {header(0, -1, 0, 8), compress.Codecs.Gzip},
+		"beyond the chunk": {header(0, 100, 100, 8), compress.Codecs.Gzip},
+		"1 GiB":            {append(header(0, 1<<30, 5, 8), snappy...), compress.Codecs.Gzip},
+		"2^31 dictionary": {
+			append(append(header(2, 8, 5, 1<<31-1), snappy...), append(header(0, 100, 5, 8), snappy...)...), compress.Codecs.Gzip,
+		},
 		"too many values":       {append(header(0, 8, 5, 1<<31-1), snappy...), compress.Codecs.Gzip},
 		"nothing out of a lot":  {append(header(0, 0, 100, 8), make([]byte, 100)...), compress.Codecs.Gzip},
 		"zstd of another size":  {append(header(0, 8, 12, 8), "\x28\xb5\x2f\xfd\xa0\x00\x00\x00\x10\x01\x00\x00"...), compress.Codecs.Zstd},

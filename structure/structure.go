@@ -59,7 +59,7 @@ type Array struct {
 	// not the block grid that data are read by.
 	Chunks [][]int64 `json:"chunks"`
 	// Dims names the axes, or is nil.
-	Dims []string `json:"dims,omitempty"`
+	Dims []string `json:"dims,omitzero"`
 }
 
 // Document returns the structure as it stands on the wire.

@@ -5,6 +5,7 @@ import (
 	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/internal/formats/csvfile"
 	"github.com/terrazzo-data/terrazzo/internal/formats/imagefile"
+	"github.com/terrazzo-data/terrazzo/internal/formats/netcdf3"
 	"github.com/terrazzo-data/terrazzo/internal/formats/npy"
 	"github.com/terrazzo-data/terrazzo/internal/formats/sequence"
 	"github.com/terrazzo-data/terrazzo/internal/formats/zarr"
@@ -22,6 +23,7 @@ func List() []adapter.Format {
 		sequence.Of(imagefile.JPEG{}),
 		imagefile.PNG{},
 		sequence.Of(imagefile.PNG{}),
+		netcdf3.Format{Else: lacks("netcdf4", "NetCDF-4", "application/x-netcdf", ".nc")},
 		npy.Format{},
 		sequence.Of(npy.Format{}),
 		zarr.New(),

@@ -25,18 +25,18 @@ func (a absent) Open(src adapter.Source, _ []string, _ *adapter.Description) (an
 	return nil, fmt.Errorf("%s: %s: %w", src.Names()[0], a.kind.Missing, errdef.ErrUnsupported)
 }
 
+func lacks(name, title, mediaType string, extensions ...string) absent {
+	return absent{adapter.Kind{
+		Name: name, MediaType: mediaType, Extensions: extensions, Missing: fmt.Sprintf(why, title),
+	}}
+}
+
 func missing() []adapter.Format {
-	lacks := func(name, title, mediaType string, extensions ...string) absent {
-		return absent{adapter.Kind{
-			Name: name, MediaType: mediaType, Extensions: extensions, Missing: fmt.Sprintf(why, title),
-		}}
-	}
 	tiff := lacks("tiff", "TIFF", "image/tiff", ".tif", ".tiff")
 	return []adapter.Format{
 		lacks("hdf5", "HDF5", "application/x-hdf5", ".h5", ".hdf5", ".hdf", ".nxs", ".nx5"),
 		tiff,
 		sequence.Of(tiff),
-		lacks("netcdf", "NetCDF", "application/x-netcdf", ".nc"),
 		lacks("excel", "Excel", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", ".xlsx"),
 	}
 }

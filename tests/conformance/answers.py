@@ -26,7 +26,7 @@ class Answers:
         """
         if key not in self.known:
             base, response = ask()
-            headers = [(k, v) for k, v in response.headers.multi_items() if k != "content-encoding"]
+            headers = [(k, v) for k, v in response.headers.raw if k.lower() != b"content-encoding"]
             self.known[key] = base, response.status_code, headers, response.content
             self.news += 1
             if self.news % 500 == 0:

@@ -90,6 +90,7 @@ def client():
     if _client is None:
         # No Accept-Encoding: codings have tests of their own.
         _client = httpx.Client(timeout=120, trust_env=False, headers={"accept-encoding": "identity"})
+    _client.cookies.clear()  # each request stands for itself
     return _client
 
 
@@ -176,7 +177,7 @@ def meaning(response, ordered):
     if media in ("application/json", "application/x-msgpack") and isinstance(value, dict):
         value = scrub(value, response.base)
         if not ordered and isinstance(value.get("data"), list):
-            value["data"].sort(key=lambda item: item["id"])
+            value["data"].sort(key=lambda item: str((item.get("links") or {}).get("self") or item["id"]))
     return value
 
 

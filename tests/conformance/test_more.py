@@ -26,17 +26,12 @@ def folder():
     return world.fixtures() / "more"
 
 
-@pytest.mark.parametrize("name", ["gray", "color", "alpha", "grayalpha", "deep", "bilevel"])
+@pytest.mark.parametrize("name", ["gray", "color", "alpha", "grayalpha", "deep", "bilevel", "palette"])
 def test_png(name):
     want = numpy.asarray(Image.open(folder() / "images" / f"{name}.png"))
     got = client()["images"][name].read()
     assert got.shape == want.shape
     numpy.testing.assert_array_equal(got.astype("i8"), want.astype("i8"))
-
-
-def test_palette_png_is_colour():
-    want = numpy.asarray(Image.open(folder() / "images" / "palette.png").convert("RGB"))
-    numpy.testing.assert_array_equal(client()["images"]["palette"].read(), want)
 
 
 def test_png_sequence_in_natural_order():
@@ -76,7 +71,7 @@ def test_names():
 
 def test_names_that_end_a_url():
     """The client does not escape keys, so these are asked for by hand."""
-    for key in ("percent%41", "hash#mark", "question?mark"):
+    for key in ("percent%41x", "hash#mark", "question?mark"):
         answer = httpx.get(f"{world.more().api}/array/full/names/{quote(key)}?format=json", trust_env=False)
         assert (answer.status_code, answer.json()) == (200, [0, -1, -2]), key
 

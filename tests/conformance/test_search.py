@@ -263,7 +263,6 @@ def test_distinct(path, query):
         {"max_depth": 0},
         {"max_depth": 65},
         {"sort": "id"},
-        {"page[limit]": 3},
         condition("eq", key="attributes.color", value='"red"'),
     ],
     ids=str,

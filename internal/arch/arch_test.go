@@ -22,10 +22,12 @@ const module = "github.com/terrazzo-data/terrazzo"
 var may = map[string][]string{
 	"adapter":                         vocabulary,
 	"adapter/adaptertest":             vocabulary,
+	"client":                          below("httpcache", "internal/coding", "internal/formats/arrowfile", "internal/ipcmeta"),
 	"cmd/terrazzo":                    {"."},
 	"cmd/terrazzo-host":               {"adapter", "internal/formats/native/*", "internal/host"},
 	"datacache":                       below("internal/evict", "internal/evict/trace", "internal/flight", "store"),
 	"errdef":                          {},
+	"httpcache":                       {"errdef", "httpcache/rfc9111", "internal/stores/*", "store"},
 	"httpcache/rfc9111":               {},
 	"internal/arch":                   {},
 	"internal/auth":                   {"errdef"},

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package httpcache
+
+import "errors"
+
+// ErrNotAvailableOffline says that the cache is offline and does not hold what was
+// asked for. Errors that wrap it name the URL.
+var ErrNotAvailableOffline = errors.New("not available offline")

@@ -113,7 +113,7 @@ func (g group) Child(_ context.Context, key string) (adapter.Adapter, error) {
 	return nil, fmt.Errorf("%s: %w", key, errdef.ErrNotFound)
 }
 
-// sheet is a table of integer columns; column c of partition p holds p, c, …
+// sheet is a table of integer columns; column c of partition p holds 100·p + c.
 type sheet struct {
 	columns, rows int
 	untrusted     atomic.Bool

@@ -5,8 +5,8 @@
 // A hit is one map look-up under one lock and copies nothing. The bound counts bodies,
 // headers, keys and a fixed overhead per entry, and also the bytes of writers that have
 // not committed yet: an open writer gives up others' values as it grows, so that the
-// bound holds at every moment. What is given up first is the policy's choice (by default
-// GreedyDual-Size-Frequency over the seconds that a value saves per byte).
+// bound holds at every moment. What is given up first is the policy's choice: by default
+// what saves the fewest seconds per byte and is least likely to be asked for again.
 package memory
 
 import (
@@ -33,7 +33,7 @@ const perGroup = 96
 type Options struct {
 	// Capacity is the bound in bytes. It must be positive.
 	Capacity int64
-	// Policy chooses what to give up; nil is [evict.NewGDSF]. It belongs to the store.
+	// Policy chooses what to give up; nil is [evict.NewHazard]. It belongs to the store.
 	Policy evict.Policy
 }
 
@@ -59,7 +59,7 @@ func New(o Options) (*Store, error) {
 		return nil, fmt.Errorf("memory store: capacity %d, want more than 0: %w", o.Capacity, errdef.ErrInvalid)
 	}
 	if o.Policy == nil {
-		o.Policy = evict.NewGDSF()
+		o.Policy = evict.NewHazard(o.Capacity)
 	}
 	return &Store{
 		capacity: o.Capacity, seed: maphash.MakeSeed(), policy: o.Policy,

@@ -10,7 +10,9 @@ package structure
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
@@ -114,11 +116,39 @@ type Table struct {
 
 const schemaPrefix = "data:application/vnd.apache.arrow.file;base64,"
 
-// Columns returns the names of the columns in order.
+// Columns returns the names of the columns in order, without those that hold
+// pandas' index.
 func (t *Table) Columns() []string {
-	names := make([]string, t.Schema.NumFields())
-	for i := range names {
-		names[i] = t.Schema.Field(i).Name
+	index := t.IndexColumns()
+	names := make([]string, 0, t.Schema.NumFields())
+	for _, f := range t.Schema.Fields() {
+		if !slices.Contains(index, f.Name) {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+// IndexColumns returns the names of the columns that hold the index of a
+// pandas data frame, by the schema's metadata under "pandas".
+func (t *Table) IndexColumns() []string {
+	metadata := t.Schema.Metadata()
+	text, ok := metadata.GetValue("pandas")
+	if !ok {
+		return nil
+	}
+	var pandas struct {
+		IndexColumns []any `json:"index_columns"`
+	}
+	if json.Unmarshal([]byte(text), &pandas) != nil {
+		return nil
+	}
+	var names []string
+	for _, column := range pandas.IndexColumns {
+		// A range index is described by an object and has no column.
+		if name, ok := column.(string); ok && t.Schema.HasField(name) {
+			names = append(names, name)
+		}
 	}
 	return names
 }

@@ -99,11 +99,11 @@ func credentials(h http.Header, query url.Values) (key string, shown bool, err e
 		return query.Get("api_key"), true, nil
 	}
 	if value := h.Get("Authorization"); value != "" {
-		scheme, key, _ := strings.Cut(value, " ")
-		if !strings.EqualFold(scheme, "Apikey") {
+		scheme, key, ok := strings.Cut(value, " ")
+		if ok && !strings.EqualFold(scheme, "Apikey") {
 			return "", false, fmt.Errorf("authorization: expected the scheme 'Apikey', as in 'Authorization: Apikey KEY': %w", errdef.ErrInvalid)
 		}
-		return strings.TrimSpace(key), true, nil
+		return strings.TrimSpace(key), true, nil // without a scheme there is no key, which is a wrong one
 	}
 	r := http.Request{Header: h}
 	if c, err := r.Cookie(KeyCookie); err == nil && c.Value != "" {

@@ -208,3 +208,6 @@ func (n *node) ReadBlock(ctx context.Context, v adapter.Version, block []int64) 
 	}
 	return out, nil
 }
+
+// Member says that a column lies inside a file.
+func (*node) Member() bool { return true }

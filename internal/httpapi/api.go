@@ -125,6 +125,9 @@ func (c *call) serve() error {
 	}
 	c.seen.Endpoint = rt.name
 	c.path = rest
+	if tooOld(c.r.UserAgent()) {
+		return invalid("this version of Tiled's Python client is too old; update it: pip install --upgrade 'tiled[client]'")
+	}
 	if !rt.open {
 		if c.who, err = c.Auth.Authenticate(c.r.Header, c.query); err != nil {
 			return err

@@ -39,9 +39,9 @@ func (c *call) arrayBlock() error {
 	return c.twice(func() error {
 		text, ok := c.one("block")
 		if !ok {
-			return unprocessable("parameter block: it is missing; expected one number for each axis, like block=0,1")
+			return c.parameter("block", "it is missing; expected one number for each axis, like block=0,1")
 		}
-		block, err := numbers("block", text)
+		block, err := c.numbers("block", text)
 		if err != nil {
 			return err
 		}
@@ -59,7 +59,7 @@ func (c *call) arrayBlock() error {
 		}
 		within, err := asked.Normalise(chunk.Shape())
 		if err != nil {
-			return unprocessable("parameter slice: %v", err)
+			return c.parameter("slice", "%v", err)
 		}
 		sel := chunk.Compose(within)
 		return c.sendArray(n, array, sel, sel.Shape())

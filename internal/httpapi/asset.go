@@ -26,7 +26,7 @@ func (c *call) asset() (adapter.AssetHolder, adapter.Asset, int, error) {
 		return nil, adapter.Asset{}, 0, err
 	}
 	if id < 0 {
-		return nil, adapter.Asset{}, 0, unprocessable("parameter id: it is missing; expected the id of an asset in data_sources")
+		return nil, adapter.Asset{}, 0, c.parameter("id", "it is missing; expected the id of an asset in data_sources")
 	}
 	// The node need not be readable: a broken file can still be fetched.
 	a, err := catalog.Lookup(c.r.Context(), c.Root, c.path, c.Column)
@@ -93,9 +93,39 @@ func (c *call) serveFile(file adapter.File, stamp adapter.Stamp, name string) {
 		c.r.Header.Del("Range") // parts of a file that is changing do not fit together
 	}
 	c.seen.Started = true
-	http.ServeContent(c.w, c.r, "", check.modified, &checkedFile{SectionReader: adapter.ReaderOf(file), unchanged: func() error {
+	http.ServeContent(&rangeGuard{ResponseWriter: c.w}, c.r, "", check.modified, &checkedFile{SectionReader: adapter.ReaderOf(file), unchanged: func() error {
 		return unchanged(file, stamp)
 	}})
+}
+
+// A rangeGuard answers a range that cannot be had as all other errors are.
+type rangeGuard struct {
+	http.ResponseWriter
+	refused bool
+}
+
+func (w *rangeGuard) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *rangeGuard) WriteHeader(status int) {
+	if status == http.StatusRequestedRangeNotSatisfiable {
+		w.refused = true
+		h := w.Header()
+		h.Set("Content-Type", "application/json")
+		for _, name := range []string{"ETag", "Last-Modified", "Content-Disposition", "Content-Length"} {
+			h.Del(name)
+		}
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *rangeGuard) Write(p []byte) (int, error) {
+	if !w.refused {
+		return w.ResponseWriter.Write(p)
+	}
+	if _, err := io.WriteString(w.ResponseWriter, `{"detail":"header Range: no such range in this file; its size is in Content-Range"}`); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // A checkedFile looks, before it gives the last bytes, whether the file is

@@ -56,9 +56,12 @@ func (c *call) nodeFull() error {
 
 func (c *call) sendContainer(n node, fields []string) error {
 	format, _ := c.one("format")
-	choice, err := c.Media.Negotiate(structure.FamilyContainer, nil, format, c.accept())
+	choice, err := c.Media.Negotiate(structure.FamilyContainer, n.desc.Specs, format, c.accept())
 	if err != nil {
 		return err
+	}
+	if choice.Key == media.SpecDataset {
+		return c.sendDataset(n, fields, choice)
 	}
 	tree, version, err := c.collect(n, fields)
 	if err != nil {

@@ -19,7 +19,7 @@ func (c *call) searchDeep() error {
 		return err
 	}
 	if depth > maxSearchDepth {
-		return unprocessable("parameter max_depth: %d is more than %d", depth, maxSearchDepth)
+		return c.parameter("max_depth", "%d is more than %d", depth, maxSearchDepth)
 	}
 	if len(c.query["sort"]) > 0 {
 		return invalid("parameter sort: a deep search has one order, parents before their children")

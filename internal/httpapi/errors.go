@@ -53,6 +53,28 @@ func unprocessable(format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, errdef.ErrUnprocessable)...)
 }
 
+// A parameterError is a parameter that does not parse. On the wire its detail
+// is a list, as validators of the protocol write it.
+type parameterError struct {
+	where, name, input string
+	cause              error
+}
+
+func (e *parameterError) Error() string { return "parameter " + e.name + ": " + e.cause.Error() }
+func (e *parameterError) Unwrap() error { return e.cause }
+
+// parameter says that a parameter of the query does not parse.
+func (c *call) parameter(name, format string, args ...any) error {
+	return &parameterError{where: "query", name: name, input: c.query.Get(name), cause: unprocessable(format, args...)}
+}
+
+func (e *parameterError) detail() []map[string]any {
+	if len(e.input) > 200 {
+		e.input = e.input[:200]
+	}
+	return []map[string]any{{"type": "value_error", "loc": []string{e.where, e.name}, "msg": detailOf(e.cause), "input": e.input}}
+}
+
 // retryAfter is what a client is asked to wait, in seconds: Tiled's client
 // understands a number only.
 const retryAfter = 1
@@ -70,7 +92,10 @@ func (c *call) fail(err error) {
 		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's own way to end a connection
 	}
 	status := statusOf(err)
-	detail := detailOf(err)
+	var detail any = detailOf(err)
+	if bad := (*parameterError)(nil); status == http.StatusUnprocessableEntity && errors.As(err, &bad) {
+		detail = bad.detail()
+	}
 	h := c.w.Header()
 	for _, name := range []string{"ETag", "Last-Modified", "Content-Encoding", "Content-Length", "Content-Disposition", "Accept-Ranges", "Terrazzo-Cache-Control"} {
 		h.Del(name)
@@ -87,7 +112,7 @@ func (c *call) fail(err error) {
 	}
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Type", "application/json")
-	body, _ := json.Marshal(map[string]string{"detail": detail}) // strings marshal
+	body, _ := json.Marshal(map[string]any{"detail": detail}) // strings marshal
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	c.w.WriteHeader(status)
 	if c.r.Method != http.MethodHead {

@@ -44,7 +44,10 @@ func (c *call) metadata() error {
 		if wanted, err := c.truth("root_path"); err != nil {
 			return err
 		} else if wanted {
-			meta["root_path"] = c.RootPath + "/api"
+			meta["root_path"] = c.RootPath
+			if c.RootPath == "" {
+				meta["root_path"] = "/"
+			}
 		}
 		return c.document(check, envelope(resource, nil, meta))
 	})
@@ -95,6 +98,8 @@ const (
 type listing struct {
 	view  view
 	query catalog.Query
+	// limit is what the client asked for, and what links repeat.
+	limit int64
 }
 
 func (c *call) listing() (listing, error) {
@@ -118,6 +123,7 @@ func (c *call) listing() (listing, error) {
 	// A client that slices keys asks for as many as it wants; it gets a
 	// page, and a link to the next.
 	l.query.Limit = min(l.query.Limit, maxLimit)
+	l.limit = l.query.Limit
 	if text, ok := c.one("page[cursor]"); ok && text != "" {
 		if c.query.Has("page[offset]") {
 			return l, invalid("parameters page[offset] and page[cursor]: only one of them can be given")
@@ -168,27 +174,29 @@ func (c *call) searchIn(route string, search searchFunc) error {
 		}
 		data = append(data, doc)
 	}
-	return c.document(check, envelope(data, c.pageLinks(route, &l.query, page.Next), map[string]any{"count": page.Count}))
+	return c.document(check, envelope(data, c.pageLinks(route, &l, page.Next), map[string]any{"count": page.Count}))
 }
 
 // item is the document of one item of a page; where only keys were asked for
 // it has no more than those.
 func (c *call) item(n node, item catalog.Item, l *listing) (any, error) {
 	path := childPath(n.path, item.Path)
-	if item.Description == nil {
+	if !l.query.Describe || item.Description == nil {
 		attributes := media.Object{{Key: "ancestors", Value: ancestors(path)}}
-		for _, name := range []string{"structure_family", "specs", "metadata", "structure", "sorting", "data_sources", "access_tags"} {
+		for _, name := range []string{"structure_family", "specs", "metadata", "structure", "sorting", "data_sources"} {
 			attributes = append(attributes, media.Pair{Key: name})
 		}
+		attributes = append(attributes, c.accessTags(node{}, &l.view)...)
 		return c.envelope(path, attributes, nil, &l.view), nil
 	}
 	return c.resource(node{path: path, adapter: item.Adapter, desc: item.Description, version: item.Version}, &l.view, 0)
 }
 
 // pageLinks are absolute, and repeat no filters: clients add theirs again.
-func (c *call) pageLinks(route string, q *catalog.Query, next int64) map[string]any {
+func (c *call) pageLinks(route string, l *listing, next int64) map[string]any {
+	q := &l.query
 	at := c.base() + "/" + route + "/" + strings.Join(c.path, "/") + "?"
-	limit := "page[limit]=" + strconv.FormatInt(q.Limit, 10)
+	limit := "page[limit]=" + strconv.FormatInt(l.limit, 10)
 	doc := map[string]any{"self": at + limit, "first": at + limit, "next": nil}
 	switch {
 	case q.Cursor != nil:

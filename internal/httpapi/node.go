@@ -127,7 +127,13 @@ func (c *call) attributes(n node, v *view, depth int) (media.Object, error) {
 		{Key: "sorting", Value: sorting},
 		{Key: "data_sources", Value: sources},
 	}
-	return append(out, c.accessTags(v)...), nil
+	return append(out, c.accessTags(n, v)...), nil
+}
+
+// member tells whether the node lies inside a file.
+func (n node) member() bool {
+	m, ok := adapter.As[interface{ Member() bool }](n.adapter)
+	return ok && m.Member()
 }
 
 // ownOrder is the key by which clients name a container's own order: "_" for
@@ -148,8 +154,9 @@ func ancestors(path []string) []any {
 }
 
 // accessTags is the part that clients before 0.2.19 know by another name.
-func (c *call) accessTags(v *view) media.Object {
-	asked := v.fields.has("access_tags")
+// Nodes inside files have none at all.
+func (c *call) accessTags(n node, v *view) media.Object {
+	asked := v.fields.has("access_tags") && !n.member()
 	switch {
 	case v.oldTags && asked:
 		return media.Object{{Key: "access_blob", Value: map[string]any{"tags": []any{}}}}
@@ -222,6 +229,9 @@ func childPath(parent, below []string) []string {
 
 // dataSources shows the files behind a node, as Tiled does.
 func (c *call) dataSources(n node, v *view) (any, error) {
+	if n.member() {
+		return nil, nil //nolint:nilnil // null on the wire
+	}
 	holder, ok := adapter.As[adapter.AssetHolder](n.adapter)
 	if !ok {
 		return []any{}, nil
@@ -246,7 +256,7 @@ func (c *call) dataSources(n node, v *view) (any, error) {
 		}
 		list[i] = asset
 	}
-	form, err := c.structureOf(n, &view{fields: fieldSet{"structure"}}, inlineDepth)
+	form, err := c.sourceStructure(n)
 	if err != nil {
 		return nil, err
 	}
@@ -258,4 +268,13 @@ func (c *call) dataSources(n node, v *view) (any, error) {
 		source["properties"] = map[string]any{}
 	}
 	return []any{source}, nil
+}
+
+// sourceStructure is the structure as a data source shows it: that of a
+// container names its members.
+func (c *call) sourceStructure(n node) (any, error) {
+	if n.desc.Family == structure.FamilyContainer {
+		return map[string]any{"keys": n.desc.Keys}, nil
+	}
+	return c.structureOf(n, &view{fields: fieldSet{"structure"}}, inlineDepth)
 }

@@ -17,7 +17,7 @@ func (c *call) number(name string, def, least int64) (int64, error) {
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < least {
-		return 0, unprocessable("parameter %s: %s is no whole number of at least %d", name, quoted(text), least)
+		return 0, c.parameter(name, "%s is no whole number of at least %d", quoted(text), least)
 	}
 	return n, nil
 }
@@ -34,7 +34,7 @@ func (c *call) truth(name string) (bool, error) {
 	case "false", "0", "no", "off", "f", "n", "":
 		return false, nil
 	}
-	return false, unprocessable("parameter %s: %s is neither true nor false", name, quoted(text))
+	return false, c.parameter(name, "%s is neither true nor false", quoted(text))
 }
 
 // one returns the last value of a parameter, as Tiled takes it.
@@ -81,12 +81,11 @@ func (c *call) view() (view, error) {
 	known := fieldNames()
 	for _, f := range v.fields {
 		if !slices.Contains(known, f) {
-			return v, unprocessable("parameter fields: %s is none of %s", quoted(f), strings.Join(known[:len(known)-1], ", "))
+			return v, c.parameter("fields", "%s is none of %s", quoted(f), strings.Join(known[:len(known)-1], ", "))
 		}
 	}
 	if len(v.fields) == 0 {
 		v.fields = known[:len(known)-1]
-		v.fields = slices.DeleteFunc(slices.Clone(v.fields), func(f string) bool { return f == "data_sources" })
 	}
 	var err error
 	if text, ok := c.one("select_metadata"); ok {
@@ -99,7 +98,7 @@ func (c *call) view() (view, error) {
 		return v, err
 	}
 	if depth > inlineDepth {
-		return v, unprocessable("parameter max_depth: %d is more than %d", depth, inlineDepth)
+		return v, c.parameter("max_depth", "%d is more than %d", depth, inlineDepth)
 	}
 	v.maxDepth = int(depth)
 	if v.omitLinks, err = c.truth("omit_links"); err != nil {
@@ -108,13 +107,25 @@ func (c *call) view() (view, error) {
 	if v.dataSources, err = c.truth("include_data_sources"); err != nil {
 		return v, err
 	}
-	v.dataSources = v.dataSources || v.fields.has("data_sources")
 	c.oldClient(&v)
 	return v, nil
 }
 
 // clientVersion finds the version of Tiled's Python client in its User-Agent.
 var clientVersion = regexp.MustCompile(`^python-tiled/(\d+)\.(\d+)\.(\d+)`) //nolint:gochecknoglobals // compiled once
+
+// alphaVersion is a version before the first release.
+var alphaVersion = regexp.MustCompile(`^python-tiled/0\.(0\.\d+|1\.0a(\d{1,3}))(\D|$)`) //nolint:gochecknoglobals // compiled once
+
+// tooOld tells a client that Tiled refuses: one before 0.1.0a104.
+func tooOld(userAgent string) bool {
+	m := alphaVersion.FindStringSubmatch(userAgent)
+	if m == nil {
+		return false
+	}
+	alpha, err := strconv.Atoi(m[2])
+	return err != nil || alpha < 104
+}
 
 // oldClient notes what the client is too old to know (tiled 0.2.4, 0.2.13 and
 // 0.2.19 each changed the documents). It is part of the ETag.
@@ -148,7 +159,11 @@ func (v *view) shape() string {
 // slice reads the slice parameter.
 func (c *call) slice() (ndslice.Slice, error) {
 	text, _ := c.one("slice")
-	return ndslice.Parse(text)
+	asked, err := ndslice.Parse(text)
+	if err != nil {
+		err = &parameterError{where: "query", name: "slice", input: text, cause: err}
+	}
+	return asked, err
 }
 
 var (
@@ -156,18 +171,18 @@ var (
 )
 
 // numbers reads a list like "0,1,2"; an empty text is an empty list.
-func numbers(name, text string) ([]int64, error) {
+func (c *call) numbers(name, text string) ([]int64, error) {
 	if text == "" {
 		return []int64{}, nil
 	}
 	if !blockPattern.MatchString(text) || strings.Count(text, ",") > 64 {
-		return nil, unprocessable("parameter %s: %s is no list of whole numbers like 0,1", name, quoted(text))
+		return nil, c.parameter(name, "%s is no list of whole numbers like 0,1", quoted(text))
 	}
 	var out []int64
 	for part := range strings.SplitSeq(text, ",") {
 		n, err := strconv.ParseInt(part, 10, 64)
 		if err != nil {
-			return nil, unprocessable("parameter %s: %s is out of range", name, quoted(part))
+			return nil, c.parameter(name, "%s is out of range", quoted(part))
 		}
 		out = append(out, n)
 	}
@@ -184,12 +199,12 @@ func (c *call) expectShape(shape []int64) error {
 	var want []int64
 	if text != "scalar" {
 		var err error
-		if want, err = numbers("expected_shape", text); err != nil {
+		if want, err = c.numbers("expected_shape", text); err != nil {
 			return err
 		}
 	}
 	if !slices.Equal(want, shape) {
-		return unprocessable("parameter expected_shape: the client expects %v, the slice has %v; the array has changed, open it again", want, shape)
+		return c.parameter("expected_shape", "the client expects %v, the slice has %v; the array has changed, open it again", want, shape)
 	}
 	return nil
 }

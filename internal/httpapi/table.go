@@ -9,6 +9,7 @@ import (
 	"iter"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -90,7 +91,7 @@ func (c *call) names(parameters ...string) ([]string, error) {
 		}
 		var names []string
 		if err := json.Unmarshal(text, &names); err != nil {
-			return nil, unprocessable("body: expected a JSON list of names")
+			return nil, &parameterError{where: "body", name: "names", cause: unprocessable("expected a JSON list of names")}
 		}
 		return names, nil
 	}
@@ -111,7 +112,7 @@ func (c *call) partitions(n node, one bool) ([]int, error) {
 		return all, nil
 	}
 	if !c.query.Has("partition") {
-		return nil, unprocessable("parameter partition: it is missing; expected a number from 0 to %d", count-1)
+		return nil, c.parameter("partition", "it is missing; expected a number from 0 to %d", count-1)
 	}
 	p, err := c.number("partition", 0, math.MinInt64)
 	if err != nil {
@@ -123,7 +124,9 @@ func (c *call) partitions(n node, one bool) ([]int, error) {
 	return []int{int(p)}, nil
 }
 
-// project picks columns by name, in the order asked for; none means all.
+// project picks columns by name, in the order asked for; none means all. The
+// columns of pandas' index follow them, since clients need those to make a
+// frame.
 func (t *tableRead) project(names []string) error {
 	schema := t.desc.Table.Schema
 	if len(names) == 0 {
@@ -135,7 +138,7 @@ func (t *tableRead) project(names []string) error {
 	}
 	fields := make([]arrow.Field, 0, len(names))
 	seen := map[string]bool{}
-	for _, name := range names {
+	for _, name := range append(slices.Clone(names), t.desc.Table.IndexColumns()...) {
 		at := schema.FieldIndices(name)
 		if len(at) == 0 {
 			return invalid("parameter column: the table has no column %s", quoted(name))

@@ -254,7 +254,7 @@ func (c *call) zarrChunk(key, separator string, path []string) error {
 		if err != nil {
 			return err
 		}
-		chunk, sel, err := zarrSelection(n.desc.Array, key, separator)
+		chunk, sel, err := c.zarrSelection(n.desc.Array, key, separator)
 		if err != nil {
 			return err
 		}
@@ -283,9 +283,9 @@ func (c *call) zarrChunk(key, separator string, path []string) error {
 }
 
 // zarrSelection finds the part of the array that a chunk's key names.
-func zarrSelection(a *structure.Array, key, separator string) (chunk []int64, sel ndslice.Selection, err error) {
+func (c *call) zarrSelection(a *structure.Array, key, separator string) (chunk []int64, sel ndslice.Selection, err error) {
 	chunk = zarrChunks(a)
-	index, err := numbers("chunk", strings.ReplaceAll(key, separator, ","))
+	index, err := c.numbers("chunk", strings.ReplaceAll(key, separator, ","))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/terrazzo-data/terrazzo/internal/auth"
 	"github.com/terrazzo-data/terrazzo/internal/budget"
 	"github.com/terrazzo-data/terrazzo/internal/coding"
+	"github.com/terrazzo-data/terrazzo/internal/column"
 	"github.com/terrazzo-data/terrazzo/internal/config"
 	"github.com/terrazzo-data/terrazzo/internal/httpapi"
 	"github.com/terrazzo-data/terrazzo/internal/media"
@@ -100,8 +101,10 @@ func (s *Server) api(policy *auth.Policy) (httpapi.Options, error) {
 	if err != nil {
 		return httpapi.Options{}, err
 	}
+	columns := &column.Columns{}
+	s.closers = append(s.closers, func() error { columns.Wait(); return nil })
 	o := httpapi.Options{
-		Auth: policy, Flight: budget.New(s.split.flight), Media: media.New(), Coding: codings,
+		Column: columns.Of, Auth: policy, Flight: budget.New(s.split.flight), Media: media.New(), Coding: codings,
 		ResponseLimit: c.ResponseBytesizeLimit, ExactCountLimit: c.ExactCountLimit, ExposeRawAssets: c.ExposeRawAssets,
 		RootPath: c.Listen.RootPath, PublicURL: c.Own.PublicURL, Proxies: proxies, UI: ui, Log: s.log, Version: s.program.Version,
 	}

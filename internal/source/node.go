@@ -154,3 +154,6 @@ func (n *Node) shielded(run func() error) (err error) {
 func (n *Node) Fork() *Node {
 	return &Node{wall: n.wall, memory: n.memory, format: n.format, item: n.item, inside: n.inside, key: n.key}
 }
+
+// Member says whether the node lies inside its files.
+func (n *Node) Member() bool { return len(n.inside) > 0 }

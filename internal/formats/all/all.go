@@ -3,10 +3,12 @@ package all
 
 import (
 	"github.com/terrazzo-data/terrazzo/adapter"
+	"github.com/terrazzo-data/terrazzo/internal/formats/arrowfile"
 	"github.com/terrazzo-data/terrazzo/internal/formats/csvfile"
 	"github.com/terrazzo-data/terrazzo/internal/formats/imagefile"
 	"github.com/terrazzo-data/terrazzo/internal/formats/netcdf3"
 	"github.com/terrazzo-data/terrazzo/internal/formats/npy"
+	"github.com/terrazzo-data/terrazzo/internal/formats/parquetfile"
 	"github.com/terrazzo-data/terrazzo/internal/formats/sequence"
 	"github.com/terrazzo-data/terrazzo/internal/formats/zarr"
 )
@@ -18,6 +20,7 @@ import (
 // To add a format, add a line.
 func List() []adapter.Format {
 	return append([]adapter.Format{
+		arrowfile.Format{},
 		csvfile.Format{},
 		imagefile.JPEG{},
 		sequence.Of(imagefile.JPEG{}),
@@ -26,6 +29,7 @@ func List() []adapter.Format {
 		netcdf3.Format{Else: lacks("netcdf4", "NetCDF-4", "application/x-netcdf", ".nc")},
 		npy.Format{},
 		sequence.Of(npy.Format{}),
+		parquetfile.Format{},
 		zarr.New(),
 	}, missing()...)
 }

@@ -121,6 +121,9 @@ func (c *call) variables(n node, fields []string) (*datasetRead, adapter.Version
 			return nil, version, err
 		}
 	}
+	if len(read.variables) == 0 {
+		read.dims, read.sizes, read.rows = []string{""}, []int64{0}, 0
+	}
 	return read, version, nil
 }
 

@@ -78,6 +78,26 @@ func TestBackwardsToo(t *testing.T) {
 	})
 }
 
+// Who comes while a frame is being read ahead joins that load, and the cache
+// keeps it.
+func TestGuessIsJoined(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack("s", 5, mib)
+		s.before = func(_ context.Context, block []int64) error {
+			time.Sleep(time.Duration(1+block[0]/3) * time.Second)
+			return nil
+		}
+		c := newCache(t, datacache.Options{Bytes: 256 * mib, Prefetch: true})
+		a := arrayOf(t, c.Wrap(s, "s"))
+		for i := range int64(4) {
+			mustRead(t, a, i)
+		}
+		if st := c.Stats(); st.Joined != 1 || st.Misses != 3 || st.Entries != 4 || s.readsOf[3] != 1 {
+			t.Errorf("reads %v, stats %+v", s.readsOf, st)
+		}
+	})
+}
+
 // Reads that lead nowhere are not walks.
 func TestJumpsAreNotFollowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -114,6 +134,9 @@ func TestTurningGivesUp(t *testing.T) {
 		synctest.Wait()
 		if ahead == 0 || givenUp != ahead {
 			t.Errorf("%d guesses began, %d were given up", ahead, givenUp)
+		}
+		if st := c.Stats(); st.ReadAheadBytes != 0 {
+			t.Errorf("guesses that were given up still have %d bytes", st.ReadAheadBytes)
 		}
 		if err := c.Close(); err != nil {
 			t.Error(err)

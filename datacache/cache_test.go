@@ -131,6 +131,49 @@ func TestTrustedAskerDoesNotJoinARacyLoad(t *testing.T) {
 	})
 }
 
+// What was kept is not given to who found the source changing.
+func TestRacyAskerIsNotAnsweredFromMemory(t *testing.T) {
+	s := newStack("s", 1, 16)
+	a := arrayOf(t, newCache(t, datacache.Options{Bytes: 64 * mib}).Wrap(s))
+	mustRead(t, a, 0)
+	s.untrusted.Store(true)
+	mustRead(t, a, 0)
+	if n := s.reads.Load(); n != 2 {
+		t.Errorf("reads = %d, want 2", n)
+	}
+}
+
+// The caller's index is its own again when its call returns, even if the load goes on.
+func TestIndexIsNotBorrowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack("s", 4, 16)
+		var seen int64
+		s.before = func(ctx context.Context, block []int64) error {
+			err := slow(ctx, block)
+			seen = block[0]
+			return err
+		}
+		a := arrayOf(t, newCache(t, datacache.Options{Bytes: 64 * mib}).Wrap(s))
+		ctx, leave := context.WithCancel(t.Context())
+		block, gone := []int64{2, 0}, make(chan struct{})
+		go func() {
+			_, _ = a.ReadBlock(ctx, s.version(), block)
+			close(gone)
+		}()
+		synctest.Wait()
+		done := make(chan struct{})
+		go func() { mustRead(t, a, 2); close(done) }()
+		synctest.Wait()
+		leave()
+		<-gone
+		block[0] = 3
+		<-done
+		if seen != 2 {
+			t.Errorf("frame %d was read, want 2", seen)
+		}
+	})
+}
+
 func TestChangedIsPassedOn(t *testing.T) {
 	s := newStack("s", 1, 16)
 	c := newCache(t, datacache.Options{Bytes: 64 * mib})
@@ -266,7 +309,8 @@ func TestTableReadsOnlyLackingColumns(t *testing.T) {
 func TestTableJoinsColumnsInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &sheet{columns: 6, rows: 10, before: func() { time.Sleep(time.Second) }}
-		a, _ := adapter.As[adapter.Table](newCache(t, datacache.Options{Bytes: 64 * mib}).Wrap(s, "t"))
+		c := newCache(t, datacache.Options{Bytes: 64 * mib})
+		a, _ := adapter.As[adapter.Table](c.Wrap(s, "t"))
 		v, _ := a.Version(t.Context(), nil, nil)
 		var wg sync.WaitGroup
 		for _, columns := range [][]int{{0, 1}, {1, 2}, {2, 0}} {
@@ -280,6 +324,9 @@ func TestTableJoinsColumnsInFlight(t *testing.T) {
 		wg.Wait()
 		if want := "[[0 1] [2]]"; fmt.Sprint(s.calls) != want {
 			t.Errorf("calls %v, want %s", s.calls, want)
+		}
+		if st := c.Stats(); st.Misses != 3 || st.Joined != 3 || st.Entries != 3 {
+			t.Errorf("stats %+v", st)
 		}
 	})
 }

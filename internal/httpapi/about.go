@@ -52,7 +52,7 @@ func (c *call) metrics() error {
 	if c.MetricsHandler == nil {
 		return fmt.Errorf("metrics: this server keeps none: %w", errdef.ErrNotFound)
 	}
-	c.seen.Started = true
+	c.started = true
 	c.MetricsHandler.ServeHTTP(c.w, c.r)
 	return nil
 }
@@ -65,7 +65,7 @@ func (c *call) class() coding.Class {
 		return coding.Slow
 	}
 	client := address.Addr()
-	if forwarded := c.r.Header.Get("X-Forwarded-For"); forwarded != "" && c.trusted() {
+	if forwarded := c.r.Header.Get("X-Forwarded-For"); forwarded != "" && c.trusted(c.r) {
 		list := strings.Split(forwarded, ",")
 		if client, err = netip.ParseAddr(strings.TrimSpace(list[len(list)-1])); err != nil {
 			return coding.Slow

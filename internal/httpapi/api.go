@@ -99,6 +99,8 @@ type call struct {
 	query url.Values
 	who   auth.Principal
 	seen  *Observation
+	// started says that the header was sent.
+	started bool
 }
 
 type handler func(*call) error
@@ -106,7 +108,7 @@ type handler func(*call) error
 // ServeHTTP answers one request. It recovers from nothing: the server's
 // outermost handler does.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{API: a, w: &paced{w, http.NewResponseController(w)}, r: r, seen: observation(r.Context())}
+	c := &call{API: a, w: w, r: r, seen: observation(r.Context())}
 	if err := c.serve(); err != nil {
 		c.fail(err)
 	}
@@ -123,7 +125,7 @@ func (c *call) serve() error {
 	if err != nil {
 		return err
 	}
-	c.seen.Endpoint = rt.name
+	c.seen.note(func(s *Seen) { s.Endpoint = rt.name })
 	c.path = rest
 	if tooOld(c.r.UserAgent()) {
 		return invalid("this version of Tiled's Python client is too old; update it: pip install --upgrade 'tiled[client]'")

@@ -92,7 +92,7 @@ func (c *call) serveFile(file adapter.File, stamp adapter.Stamp, name string) {
 	if check.tag == "" {
 		c.r.Header.Del("Range") // parts of a file that is changing do not fit together
 	}
-	c.seen.Started = true
+	c.started = true
 	http.ServeContent(&rangeGuard{ResponseWriter: c.w}, c.r, "", check.modified, &checkedFile{SectionReader: adapter.ReaderOf(file), unchanged: func() error {
 		return unchanged(file, stamp)
 	}})

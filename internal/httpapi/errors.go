@@ -84,10 +84,10 @@ const retryAfter = 1
 // that nobody takes half an answer for a whole one.
 func (c *call) fail(err error) {
 	if c.r.Context().Err() != nil && errors.Is(err, context.Canceled) {
-		c.seen.Gone = true
+		c.seen.note(func(s *Seen) { s.Gone = true })
 		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's own way to end a connection; nobody listens
 	}
-	if c.seen.Started {
+	if c.started {
 		c.Log.LogAttrs(c.r.Context(), slog.LevelWarn, "answer cut off", slog.String("path", c.r.URL.Path), slog.Any("error", err))
 		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's own way to end a connection
 	}

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"strings"
 
@@ -15,31 +16,35 @@ import (
 func (c *call) base() string { return c.origin() + api }
 
 // origin is scheme, host and root path as the client sees them.
-func (c *call) origin() string {
-	if c.PublicURL != "" {
-		return c.PublicURL
+func (c *call) origin() string { return c.Origin(c.r) }
+
+// Origin returns the scheme, host and root path that links in the answer to r
+// are built from.
+func (a *API) Origin(r *http.Request) string {
+	if a.PublicURL != "" {
+		return a.PublicURL
 	}
-	scheme, host := "http", c.r.Host
-	if c.r.TLS != nil {
+	scheme, host := "http", r.Host
+	if r.TLS != nil {
 		scheme = "https"
 	}
-	if c.trusted() {
-		if v := first(c.r.Header.Get("X-Forwarded-Proto")); v == "http" || v == "https" {
+	if a.trusted(r) {
+		if v := first(r.Header.Get("X-Forwarded-Proto")); v == "http" || v == "https" {
 			scheme = v
 		}
-		if v := first(c.r.Header.Get("X-Forwarded-Host")); validHost(v) {
+		if v := first(r.Header.Get("X-Forwarded-Host")); validHost(v) {
 			host = v
 		}
 	}
 	if !validHost(host) {
 		host = "localhost"
 	}
-	return scheme + "://" + host + c.RootPath
+	return scheme + "://" + host + a.RootPath
 }
 
 // trusted tells whether the request came straight from a proxy that was named.
-func (c *call) trusted() bool {
-	host, _, err := net.SplitHostPort(c.r.RemoteAddr)
+func (a *API) trusted(r *http.Request) bool {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return false
 	}
@@ -48,7 +53,7 @@ func (c *call) trusted() bool {
 		return false
 	}
 	addr = addr.Unmap().WithZone("")
-	for _, p := range c.Proxies {
+	for _, p := range a.Proxies {
 		if p.Contains(addr) {
 			return true
 		}

@@ -33,7 +33,7 @@ func (c *call) describe(path []string, a adapter.Adapter) (node, error) {
 	if err != nil {
 		return node{}, err
 	}
-	c.seen.Family = string(d.Family)
+	c.seen.note(func(s *Seen) { s.Family = string(d.Family) })
 	return node{path: path, adapter: a, desc: d, version: v}, nil
 }
 

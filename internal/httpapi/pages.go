@@ -16,18 +16,19 @@ import (
 	"github.com/terrazzo-data/terrazzo/internal/auth"
 )
 
-// csrfCookie is the cookie that Tiled's clients echo with what they change.
-const csrfCookie = "tiled_csrf"
+// CSRFCookie is the cookie that Tiled's clients echo with what they change. It
+// lets nobody in.
+const CSRFCookie = "tiled_csrf"
 
 // setCSRF gives a client its token, if it has none.
 func (c *call) setCSRF() {
-	if _, err := c.r.Cookie(csrfCookie); err == nil {
+	if _, err := c.r.Cookie(CSRFCookie); err == nil {
 		return
 	}
 	var token [32]byte
 	_, _ = rand.Read(token[:]) // crypto/rand does not fail
 	http.SetCookie(c.w, &http.Cookie{
-		Name: csrfCookie, Value: base64.RawURLEncoding.EncodeToString(token[:]), Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Name: CSRFCookie, Value: base64.RawURLEncoding.EncodeToString(token[:]), Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
 }
 
@@ -40,13 +41,13 @@ func (c *call) csrf() error {
 	if _, err := c.r.Cookie(auth.KeyCookie); err != nil {
 		return nil //nolint:nilerr // no cookie: the browser added nothing by itself
 	}
-	token, err := c.r.Cookie(csrfCookie)
+	token, err := c.r.Cookie(CSRFCookie)
 	sent := c.r.Header.Get("X-CSRF")
 	if sent == "" {
 		sent = c.query.Get("csrf")
 	}
 	if err != nil || token.Value == "" || subtle.ConstantTimeCompare([]byte(sent), []byte(token.Value)) != 1 {
-		return fmt.Errorf("the header x-csrf must equal the cookie %s: %w", csrfCookie, errdef.ErrForbidden)
+		return fmt.Errorf("the header x-csrf must equal the cookie %s: %w", CSRFCookie, errdef.ErrForbidden)
 	}
 	return nil
 }
@@ -78,7 +79,7 @@ func (c *call) moveKey() (bool, error) {
 }
 
 func (c *call) redirect(to string) {
-	c.seen.Started = true
+	c.started = true
 	c.w.Header().Set("Location", to)
 	c.w.WriteHeader(http.StatusSeeOther)
 }
@@ -120,7 +121,7 @@ func (c *call) page() error {
 	}
 	request := c.r.Clone(c.r.Context())
 	request.URL = &url.URL{Path: "/" + name}
-	c.seen.Started = true
+	c.started = true
 	c.ui.ServeHTTP(c.w, request)
 	return nil
 }

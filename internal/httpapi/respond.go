@@ -27,14 +27,9 @@ type body struct {
 	encode   func(ctx context.Context, w io.Writer) error
 }
 
-const (
-	// wholeBytes is up to which size a coded body is made whole before it is
-	// sent, for the sake of its Content-Length.
-	wholeBytes = 1 << 20
-	// stepBytes must leave within stepTime, or the client is given up.
-	stepBytes = 256 << 10
-	stepTime  = 30 * time.Second
-)
+// wholeBytes is up to which size a coded body is made whole before it is sent,
+// for the sake of its Content-Length.
+const wholeBytes = 1 << 20
 
 // negotiateCoding chooses the coding before anything is read.
 func (c *call) negotiateCoding(mediaType string, size int64) (coding.Coding, error) {
@@ -104,7 +99,7 @@ func (c *call) write(w io.Writer, b body) error {
 	if err := buffer.Flush(); err != nil {
 		return err
 	}
-	if b.size == 0 || !c.seen.Started {
+	if b.size == 0 || !c.started {
 		_, err := w.Write(nil)
 		return err
 	}
@@ -139,8 +134,8 @@ func (c *call) sendWhole(out *starter, b body) error {
 
 // start sends the header.
 func (c *call) start() {
-	if !c.seen.Started {
-		c.seen.Started = true
+	if !c.started {
+		c.started = true
 		c.w.Header().Set("Server-Timing", c.seen.serverTiming())
 		c.w.WriteHeader(http.StatusOK)
 	}
@@ -152,27 +147,6 @@ type starter struct{ call *call }
 func (s *starter) Write(p []byte) (int, error) {
 	s.call.start()
 	return s.call.w.Write(p)
-}
-
-// paced gives up a client that takes too long over a step of the body.
-type paced struct {
-	http.ResponseWriter
-	control *http.ResponseController
-}
-
-func (w *paced) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-func (w *paced) Write(p []byte) (written int, err error) {
-	for {
-		step := p[written:min(len(p), written+stepBytes)]
-		if err := w.control.SetWriteDeadline(time.Now().Add(stepTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-			return written, err
-		}
-		n, err := w.ResponseWriter.Write(step)
-		if written += n; err != nil || written == len(p) {
-			return written, err
-		}
-	}
 }
 
 // document sends a document as JSON or msgpack, with a validator made from
@@ -208,7 +182,7 @@ func (c *call) freshDocument(v validator) bool {
 // anything was sent (architecture, law 4).
 func (c *call) twice(attempt func() error) error {
 	err := attempt()
-	if errors.Is(err, errdef.ErrChanged) && !c.seen.Started {
+	if errors.Is(err, errdef.ErrChanged) && !c.started {
 		err = attempt()
 	}
 	return err

@@ -82,7 +82,11 @@ func New(c config.Config, p Program, log *slog.Logger) (s *Server, err error) {
 		return s, err
 	}
 	api.Root = root
-	s.handler = shield(len(c.AllowOrigins) > 0, s.Telemetry.Wrap(cors(c.AllowOrigins, httpapi.New(api))))
+	answers, err := s.responses(httpapi.New(api))
+	if err != nil {
+		return s, err
+	}
+	s.handler = shield(len(c.AllowOrigins) > 0, s.Telemetry.Wrap(paced(cors(c.AllowOrigins, answers))))
 	return s, nil
 }
 

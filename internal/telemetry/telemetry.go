@@ -93,7 +93,7 @@ func (t *Telemetry) Wrap(next http.Handler) http.Handler {
 		seen := &httpapi.Observation{}
 		defer func() {
 			cause := recover()
-			t.observe(r, out, seen, id, time.Since(start))
+			t.observe(r, out, seen.Seen(), id, time.Since(start))
 			if cause != nil {
 				t.panicked(out, r, id, cause)
 			}
@@ -128,7 +128,7 @@ func (t *Telemetry) panicked(w *recorder, r *http.Request, id string, cause any)
 	_, _ = fmt.Fprintf(w, `{"detail":"internal error; the server's log has more under request id %s"}`, id) // nobody to tell
 }
 
-func (t *Telemetry) observe(r *http.Request, w *recorder, seen *httpapi.Observation, id string, took time.Duration) {
+func (t *Telemetry) observe(r *http.Request, w *recorder, seen httpapi.Seen, id string, took time.Duration) {
 	status := w.status
 	if status == 0 {
 		status = http.StatusOK

@@ -28,6 +28,7 @@ type grammar struct {
 	Config  configCommand  `cmd:"" help:"Work with configuration files."`
 	Index   indexCommand   `cmd:"" help:"Look into all files of a folder ahead of time, so that searches by metadata answer at once."`
 	Formats formatsCommand `cmd:"" help:"List the file formats that this installation reads."`
+	Proxy   proxyCommand   `cmd:"" help:"Put the response cache, and an offline mode, in front of any Tiled server."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

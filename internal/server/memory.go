@@ -34,13 +34,13 @@ const (
 func divide(ram int64, memory, data, responses string) (split, error) {
 	s := split{ram: ram}
 	var err error
-	if s.total, err = size("memory", memory, ram, int64(defaultTotal*float64(ram))); err != nil {
+	if s.total, err = Size("memory", memory, ram, int64(defaultTotal*float64(ram))); err != nil {
 		return s, err
 	}
-	if s.data, err = size("data-cache", data, ram, min(int64(defaultData*float64(ram)), s.total/3)); err != nil {
+	if s.data, err = Size("data-cache", data, ram, min(int64(defaultData*float64(ram)), s.total/3)); err != nil {
 		return s, err
 	}
-	if s.responses, err = size("response-cache", responses, ram, min(int64(defaultResponses*float64(ram)), s.total/10)); err != nil {
+	if s.responses, err = Size("response-cache", responses, ram, min(int64(defaultResponses*float64(ram)), s.total/10)); err != nil {
 		return s, err
 	}
 	s.flight = s.total - s.data - s.responses - programBytes
@@ -51,8 +51,8 @@ func divide(ram int64, memory, data, responses string) (split, error) {
 	return s, nil
 }
 
-// size reads bytes ("2GiB", "500000000") or a fraction of ram ("0.15").
-func size(name, text string, ram, otherwise int64) (int64, error) {
+// Size reads bytes ("2GiB", "500000000") or a fraction of ram ("0.15").
+func Size(name, text string, ram, otherwise int64) (int64, error) {
 	text = strings.TrimSpace(text)
 	if text == "" {
 		return otherwise, nil

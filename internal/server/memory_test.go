@@ -11,12 +11,12 @@ func TestSize(t *testing.T) {
 	for text, want := range map[string]int64{
 		"": 7, "0": 0, "0.15": 150, "1": 1000, "2": 2, "2GiB": 2 << 30, "1.5 MiB": 3 << 19, "3kB": 3000, "10B": 10,
 	} {
-		if got, err := size("memory", text, 1000, 7); err != nil || got != want {
+		if got, err := Size("memory", text, 1000, 7); err != nil || got != want {
 			t.Errorf("%q: %d, %v; want %d", text, got, err, want)
 		}
 	}
 	for _, text := range []string{"-1", "x", "GiB", "NaN", "1e300", "Inf", "5 parsecs"} {
-		if got, err := size("memory", text, 1000, 7); !errors.Is(err, errdef.ErrInvalid) {
+		if got, err := Size("memory", text, 1000, 7); !errors.Is(err, errdef.ErrInvalid) {
 			t.Errorf("%q: %d, %v", text, got, err)
 		}
 	}

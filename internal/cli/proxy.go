@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/terrazzo-data/terrazzo/internal/memlimit"
+	"github.com/terrazzo-data/terrazzo/internal/proxy"
+	"github.com/terrazzo-data/terrazzo/internal/server"
+)
+
+type proxyCommand struct {
+	Origin         string        `arg:"" help:"The server behind the proxy, such as http://origin:8000."`
+	Listen         string        `help:"Address to listen at." default:"127.0.0.1:8001"`
+	Kind           string        `help:"tiled, with rules made for Tiled, or http for any server." default:"tiled" enum:"tiled,http"`
+	Memory         string        `help:"Memory for answers: bytes like 512MiB, or a fraction of RAM." default:"512MiB"`
+	Disk           string        `help:"Folder for answers under those in memory." placeholder:"DIR"`
+	DiskSize       string        `help:"Bound of that folder." default:"20GiB"`
+	MaxBody        string        `help:"Largest answer that is kept." default:"64MiB"`
+	Offline        bool          `help:"Airplane mode: serve what is held, fresh or not, and ask nobody."`
+	StaleIfError   time.Duration `help:"How long after its lifetime an answer may stand in for an origin that cannot be reached."`
+	Heuristic      bool          `help:"Guess lifetimes from Last-Modified."`
+	Authorize      string        `help:"How a right to an answer is proven: metadata, revalidate or key." default:"metadata" enum:"metadata,revalidate,key"`
+	AuthTTL        time.Duration `name:"auth-ttl" help:"How long a proven right is remembered: the time that a revoked one lives on. 0 proves it each time." default:"30s"`
+	Fresh          []string      `help:"Rules of freshness, such as 'array/**=60s' (repeatable; the first match counts)."`
+	Base           string        `help:"Outside address that links are rewritten to. Default: what each client used."`
+	TrustForwarded bool          `help:"Believe X-Forwarded-* of clients: behind another proxy that sets them."`
+	OriginTimeout  time.Duration `help:"How long to wait for the origin's answer to begin." default:"5m"`
+	TLSCert        string        `name:"tls-cert" help:"Certificate, to serve HTTPS." type:"existingfile"`
+	TLSKey         string        `name:"tls-key" help:"Key of the certificate." type:"existingfile"`
+	LogLevel       string        `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
+}
+
+// Run runs the proxy until it is told to stop.
+func (c *proxyCommand) Run(ctx context.Context, p *Program) (err error) {
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
+	if o.Logger, err = logger(p.Err, c.LogLevel, "text"); err != nil {
+		return err
+	}
+	px, err := proxy.New(o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, px.Close()) }()
+	var secure *tls.Config
+	scheme := "http"
+	if c.TLSCert != "" {
+		pair, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
+		if err != nil {
+			return fmt.Errorf("--tls-cert: %w", err)
+		}
+		secure, scheme = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, "https"
+	}
+	var listen net.ListenConfig
+	l, err := listen.Listen(ctx, "tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("%w; choose another address with --listen", err)
+	}
+	fmt.Fprintf(p.Out, "\n%s is cached at\n\n    %s://%s/\n\n", c.Origin, scheme, l.Addr())
+	return px.Run(ctx, l, secure)
+}
+
+func (c *proxyCommand) options() (proxy.Options, error) {
+	o := proxy.Options{
+		Origin: c.Origin, Kind: c.Kind, Base: c.Base, TrustForwarded: c.TrustForwarded, Disk: c.Disk, Offline: c.Offline,
+		StaleIfError: c.StaleIfError, Heuristic: c.Heuristic, Authorize: c.Authorize, AuthTTL: c.AuthTTL, Fresh: c.Fresh, OriginTimeout: c.OriginTimeout,
+	}
+	if o.AuthTTL == 0 {
+		o.AuthTTL = -1 // each request is proven
+	}
+	var err error
+	for _, s := range []struct {
+		flag, text string
+		into       *int64
+	}{{"memory", c.Memory, &o.Memory}, {"disk-size", c.DiskSize, &o.DiskSize}, {"max-body", c.MaxBody, &o.MaxBody}} {
+		if *s.into, err = server.Size(s.flag, s.text, memlimit.Total(), 0); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}

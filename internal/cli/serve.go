@@ -34,6 +34,9 @@ type listenFlags struct {
 	Memory         string   `help:"Memory in all: bytes like 8GiB, or a fraction of RAM. Default: half of it."`
 	DataCache      string   `help:"Share of the memory for decoded blocks; 0 switches the cache off. Default: 15% of RAM."`
 	ResponseCache  string   `help:"Share of the memory for encoded answers; 0 switches the cache off. Default: 2% of RAM."`
+	Prefetch       bool     `help:"Read ahead for clients that walk through frames." default:"true" negatable:""`
+	CachePolicy    string   `help:"What the data cache keeps: hazard (ours), gdsf or lru." default:"hazard" enum:"hazard,gdsf,lru"`
+	CacheTrace     string   `help:"File for a record of accesses to the data cache, for evict/sim." placeholder:"FILE"`
 	State          string   `help:"Folder for what was learnt about files, or none for memory alone. Default: the user's own." placeholder:"DIR"`
 	LogLevel       string   `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 	LogFormat      string   `help:"text or json." default:"text" enum:"text,json"`
@@ -48,6 +51,7 @@ func (f *listenFlags) settings() config.Config {
 	c.AllowOrigins = f.AllowOrigins
 	c.Own.PublicURL, c.Own.UI, c.Own.State = f.PublicURL, f.UI, f.State
 	c.Own.Memory, c.Own.DataCache, c.Own.ResponseCache = f.Memory, f.DataCache, f.ResponseCache
+	c.Own.Prefetch, c.Own.CachePolicy, c.Own.CacheTrace = f.Prefetch, f.CachePolicy, f.CacheTrace
 	c.Own.LogLevel, c.Own.LogFormat = f.LogLevel, f.LogFormat
 	if f.Verbose {
 		c.Own.LogLevel = "debug"

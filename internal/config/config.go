@@ -87,6 +87,11 @@ type Own struct {
 	Memory        string `yaml:"memory"`
 	DataCache     string `yaml:"data_cache"`
 	ResponseCache string `yaml:"response_cache"`
+	// Prefetch reads ahead for clients that walk through frames; CachePolicy
+	// is hazard, gdsf or lru; CacheTrace is a file for a record of accesses.
+	Prefetch    bool   `yaml:"prefetch"`
+	CachePolicy string `yaml:"cache_policy"`
+	CacheTrace  string `yaml:"cache_trace"`
 	// State is the folder for what was learnt about files; "none" keeps it
 	// in memory alone, empty is the user's own.
 	State     string  `yaml:"state"`
@@ -118,6 +123,6 @@ func Default() Config {
 		ExposeRawAssets:       true,
 		Listen:                Listen{Host: "127.0.0.1", Port: 8000, ProxyHeaders: true, ForwardedAllowIPs: "127.0.0.1,::1"},
 		Metrics:               Metrics{Prometheus: true},
-		Own:                   Own{LogLevel: "info", LogFormat: "text"},
+		Own:                   Own{Prefetch: true, LogLevel: "info", LogFormat: "text"},
 	}
 }

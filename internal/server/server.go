@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/terrazzo-data/terrazzo/adapter"
+	"github.com/terrazzo-data/terrazzo/datacache"
 	"github.com/terrazzo-data/terrazzo/errdef"
 	"github.com/terrazzo-data/terrazzo/internal/auth"
 	"github.com/terrazzo-data/terrazzo/internal/budget"
@@ -41,8 +42,9 @@ type Server struct {
 	handler   http.Handler
 	split     split
 	files     *fileCounts
-	memory    *source.Memory // of descriptions; nil before the first folder
-	notes     []string       // what is said at the start
+	memory    *source.Memory   // of descriptions; nil before the first folder
+	data      *datacache.Cache // layer 3; nil if it is off
+	notes     []string         // what is said at the start
 	closers   []func() error
 	Telemetry *telemetry.Telemetry
 }
@@ -81,7 +83,9 @@ func New(c config.Config, p Program, log *slog.Logger) (s *Server, err error) {
 	if err != nil {
 		return s, err
 	}
-	api.Root = root
+	if api.Root, err = s.blocks(root); err != nil {
+		return s, err
+	}
 	answers, err := s.responses(httpapi.New(api))
 	if err != nil {
 		return s, err

@@ -15,12 +15,12 @@ import (
 // columns of tables come from the cache where it has them, and so it is for the
 // members of containers. All other abilities of a are found by [adapter.As] as
 // before. path is where a hangs in the tree, for listing and discarding. With a
-// cache that is off Wrap returns a itself.
+// cache that is off, and where a was wrapped already, Wrap returns a itself.
 //
 // What is read keeps the errors and contracts of a, with one addition: the Cost
 // of what was not loaded for this very read is zero.
 func (c *Cache) Wrap(a adapter.Adapter, path ...string) adapter.Adapter {
-	if c.Off() || a == nil {
+	if w, ok := a.(*wrapped); c.Off() || a == nil || ok && w.cache == c {
 		return a
 	}
 	return &wrapped{a, c, strings.Join(path, "/")}

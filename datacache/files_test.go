@@ -1,6 +1,8 @@
 package datacache_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -69,7 +71,7 @@ func TestNoStaleFiles(t *testing.T) {
 		wg.Go(func() {
 			for n := 0; !stop.Load(); n++ {
 				before := now.Load()
-				value, err := bodyOf(t, node, int64(reader+n)%4)
+				value, err := bodyOf(t.Context(), node, int64(reader+n)%4)
 				switch {
 				case errors.Is(err, errdef.ErrChanged), errors.Is(err, errdef.ErrUnprocessable), errors.Is(err, errdef.ErrUnavailable):
 					refused.Add(1)
@@ -109,8 +111,8 @@ func TestNoStaleFiles(t *testing.T) {
 
 // bodyOf reads two frames of one version, as a request does, and returns the
 // byte that all of them have.
-func bodyOf(t *testing.T, node adapter.Adapter, frame int64) (byte, error) {
-	d, _, err := node.Describe(t.Context())
+func bodyOf(ctx context.Context, node adapter.Adapter, frame int64) (byte, error) {
+	d, _, err := node.Describe(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -121,23 +123,21 @@ func bodyOf(t *testing.T, node adapter.Adapter, frame int64) (byte, error) {
 	blocks := [2][]int64{{frame % d.Grid.Counts()[0], 0, 0}, {0, 0, 0}}
 	all := d.Grid.Of(blocks[0])
 	all[0].Start, all[0].Count, all[0].Step = 0, d.Grid.Shape[0], 1
-	v, err := a.Version(t.Context(), d, all)
+	v, err := a.Version(ctx, d, all)
 	if err != nil {
 		return 0, err
 	}
 	value := byte(0)
 	for _, block := range blocks {
-		b, err := a.ReadBlock(t.Context(), v, block)
+		b, err := a.ReadBlock(ctx, v, block)
 		if err != nil {
 			return 0, err
 		}
 		if value == 0 {
 			value = b.Data[0]
 		}
-		for i, x := range b.Data {
-			if x != value {
-				return 0, fmt.Errorf("byte %d of block %v is of state %d, others of one body of %d", i, block, x, value)
-			}
+		if n := bytes.Count(b.Data, []byte{value}); n != len(b.Data) {
+			return 0, fmt.Errorf("%d of %d bytes of block %v are of state %d, the others are not", n, len(b.Data), block, value)
 		}
 	}
 	return value, nil

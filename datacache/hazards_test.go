@@ -207,6 +207,9 @@ func TestH8AbilitiesAreFound(t *testing.T) {
 	c := newCache(t, datacache.Options{Bytes: 64 * mib})
 	s := newStack("s", 4, mib)
 	root := c.Wrap(group{"a": group{"s": s}}, "mount")
+	if c.Wrap(root, "elsewhere") != root {
+		t.Error("what was wrapped is wrapped again")
+	}
 	outer, _ := adapter.As[adapter.Container](root)
 	inner, err := outer.Child(t.Context(), "a")
 	if err != nil {

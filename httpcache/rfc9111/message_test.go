@@ -111,6 +111,9 @@ func TestRange(t *testing.T) {
 			if diff := cmp.Diff(test.want, rfc9111.Range(request(test.request...), &s, 10)); diff != "" {
 				t.Error(diff)
 			}
+			if got, want := rfc9111.PlainRange(request(test.request...)), !strings.HasSuffix(test.rule, ": all"); got != want {
+				t.Errorf("plain: %v, want %v", got, want)
+			}
 		})
 	}
 	s := shared.Parse(200, head(), base, base)

@@ -42,6 +42,17 @@ func Range(h http.Header, s *Response, size int64) Part {
 	}
 }
 
+// PlainRange tells whether a cache can answer the Range field of a request by [Range]: it
+// is absent, or one range of bytes. Others are for the origin, which may know how.
+func PlainRange(h http.Header) bool {
+	lines := h["Range"]
+	if len(lines) == 0 {
+		return true
+	}
+	_, _, ok := parseRange(lines[0], 1)
+	return ok && len(lines) == 1
+}
+
 // ifRange tells whether Range counts: no If-Range, or one that is strongly the stored
 // response's validator (RFC 9110 §13.1.5).
 func ifRange(h http.Header, s *Response) bool {

@@ -132,15 +132,11 @@ func (k *capture) room() bool {
 // parse makes the head that would be stored.
 func (k *capture) parse(h http.Header, now time.Time) *response {
 	c := k.x.c
-	p := &response{
+	return &response{
 		Response: c.o.Policy.Parse(k.status, h, k.f.asked, now), header: c.storedHeader(h, now),
 		selectors: c.selectorsFor(k.x.r, h["Vary"]), tag: k.x.verdict.Tag, body: c.newBodyKey(),
 		groups: c.groups(k.x.r, k.x.id, rfc9111.Groups(h)), language: h.Get("Content-Language"), size: k.expected,
 	}
-	if slices.Contains(rfc9111.VaryNames(h["Vary"]), "Host") {
-		p.Flags |= rfc9111.VaryAll
-	}
-	return p
 }
 
 // storedHeader is h without what belongs to one connection or one asker. A response
@@ -148,10 +144,13 @@ func (k *capture) parse(h http.Header, now time.Time) *response {
 func (c *Cache) storedHeader(h http.Header, now time.Time) http.Header {
 	out := maps.Clone(h)
 	rfc9111.Connection(out)
-	for name := range out {
+	for name, values := range out {
 		if c.drop[name] || strings.HasPrefix(name, http.TrailerPrefix) {
 			delete(out, name)
+			continue
 		}
+		// Many will share it: an append somewhere else must not write into it.
+		out[name] = slices.Clip(values)
 	}
 	if len(out["Date"]) == 0 {
 		out["Date"] = []string{now.UTC().Format(http.TimeFormat)}

@@ -72,9 +72,10 @@ func (x *exchange) serve() error {
 }
 
 // bypasses tells of requests that no cache may touch: upgrades, preconditions that only
-// the origin judges, and a GET with a body, which is in no key ("fat GET").
+// the origin judges, ranges that only it can cut, and a GET with a body, which is in no
+// key ("fat GET").
 func bypasses(r *http.Request) bool {
-	return r.ContentLength != 0 || len(r.TransferEncoding) > 0 || len(r.Header["Upgrade"]) > 0 || rfc9111.OriginOnly(r.Header)
+	return !rfc9111.PlainRange(r.Header) || r.ContentLength != 0 || len(r.TransferEncoding) > 0 || len(r.Header["Upgrade"]) > 0 || rfc9111.OriginOnly(r.Header)
 }
 
 func (x *exchange) offline() bool { return x.c.o.Offline != nil && x.c.o.Offline() }
@@ -84,6 +85,10 @@ func (x *exchange) rounds() error {
 	for range maxRounds {
 		held, another := x.c.lookup(x.ctx, x.key, x.r)
 		d := rfc9111.Decision{Reason: rfc9111.ReasonNone}
+		if held != nil && !x.offline() && rfc9111.Range(x.r.Header, &held.Response, held.size).Status == http.StatusRequestedRangeNotSatisfiable {
+			// The origin has words of its own for it.
+			return x.pass("bypass", "range")
+		}
 		if held != nil {
 			d = x.decide(held)
 			if d.Action == rfc9111.Serve || d.Action == rfc9111.ServeAndRevalidate {

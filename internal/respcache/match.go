@@ -3,6 +3,8 @@
 package respcache
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
 	"strings"
 
@@ -39,6 +41,11 @@ func (c *Cache) selecting(name string, r *http.Request) (string, bool) {
 	case "Host":
 		// net/http keeps it apart from the fields.
 		return r.Host, true
+	case "Authorization", "Cookie", "Proxy-Authorization":
+		// What selects is stored, and credentials are not.
+		lines, present := r.Header[name]
+		sum := sha256.Sum256([]byte(strings.Join(lines, "\x00")))
+		return hex.EncodeToString(sum[:16]), present
 	}
 	return rfc9111.VaryValue(name, r.Header)
 }

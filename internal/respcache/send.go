@@ -50,8 +50,12 @@ func (x *exchange) writeHead(p *response, how plan, reused bool) {
 		out["Age"] = []string{strconv.FormatInt(int64(p.Age(time.Now())/time.Second), 10)}
 	}
 	switch how.part.Status {
-	case http.StatusNotModified, http.StatusRequestedRangeNotSatisfiable:
+	case http.StatusNotModified:
 		delete(out, "Content-Length")
+	case http.StatusRequestedRangeNotSatisfiable:
+		for _, name := range []string{"Content-Length", "Content-Type", "Content-Encoding", "Content-Disposition"} {
+			delete(out, name)
+		}
 	case http.StatusPartialContent:
 		out["Content-Length"] = []string{strconv.FormatInt(how.part.Length, 10)}
 	}

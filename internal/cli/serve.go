@@ -37,6 +37,8 @@ type listenFlags struct {
 	Prefetch       bool     `help:"Read ahead for clients that walk through frames." default:"true" negatable:""`
 	CachePolicy    string   `help:"What the data cache keeps: hazard (ours), gdsf or lru." default:"hazard" enum:"hazard,gdsf,lru"`
 	CacheTrace     string   `help:"File for a record of accesses to the data cache, for evict/sim." placeholder:"FILE"`
+	Admin          string   `help:"Listener to look at and empty the caches: unix:PATH, or HOST:PORT of loopback." placeholder:"ADDR"`
+	AdminKey       string   `name:"admin-key" help:"Key of the admin listener; needed for a port." env:"TERRAZZO_ADMIN_KEY"`
 	State          string   `help:"Folder for what was learnt about files, or none for memory alone. Default: the user's own." placeholder:"DIR"`
 	LogLevel       string   `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 	LogFormat      string   `help:"text or json." default:"text" enum:"text,json"`
@@ -52,6 +54,7 @@ func (f *listenFlags) settings() config.Config {
 	c.Own.PublicURL, c.Own.UI, c.Own.State = f.PublicURL, f.UI, f.State
 	c.Own.Memory, c.Own.DataCache, c.Own.ResponseCache = f.Memory, f.DataCache, f.ResponseCache
 	c.Own.Prefetch, c.Own.CachePolicy, c.Own.CacheTrace = f.Prefetch, f.CachePolicy, f.CacheTrace
+	c.Own.Admin, c.Own.AdminKey = f.Admin, f.AdminKey
 	c.Own.LogLevel, c.Own.LogFormat = f.LogLevel, f.LogFormat
 	if f.Verbose {
 		c.Own.LogLevel = "debug"

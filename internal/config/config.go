@@ -92,6 +92,10 @@ type Own struct {
 	Prefetch    bool   `yaml:"prefetch"`
 	CachePolicy string `yaml:"cache_policy"`
 	CacheTrace  string `yaml:"cache_trace"`
+	// Admin is the admin listener, unix:PATH or HOST:PORT of loopback; empty
+	// for none. AdminKey lets in.
+	Admin    string `yaml:"admin"`
+	AdminKey string `yaml:"admin_key"`
 	// State is the folder for what was learnt about files; "none" keeps it
 	// in memory alone, empty is the user's own.
 	State     string  `yaml:"state"`

@@ -142,6 +142,7 @@ func (s *Server) responses(api *httpapi.API) (http.Handler, error) {
 		return nil, err
 	}
 	s.closers = append(s.closers, cache.Close)
+	s.cached, s.stored = cache, store
 	return cache, s.countResponses(cache)
 }
 

@@ -29,7 +29,9 @@ import (
 	"github.com/terrazzo-data/terrazzo/internal/httpapi"
 	"github.com/terrazzo-data/terrazzo/internal/media"
 	"github.com/terrazzo-data/terrazzo/internal/memlimit"
+	"github.com/terrazzo-data/terrazzo/internal/respcache"
 	"github.com/terrazzo-data/terrazzo/internal/source"
+	"github.com/terrazzo-data/terrazzo/internal/stores/memory"
 	"github.com/terrazzo-data/terrazzo/internal/telemetry"
 	"github.com/terrazzo-data/terrazzo/internal/webui"
 )
@@ -44,6 +46,8 @@ type Server struct {
 	files     *fileCounts
 	memory    *source.Memory   // of descriptions; nil before the first folder
 	data      *datacache.Cache // layer 3; nil if it is off
+	cached    *respcache.Cache // layer 2; nil if it is off
+	stored    *memory.Store    // what layer 2 holds
 	notes     []string         // what is said at the start
 	closers   []func() error
 	Telemetry *telemetry.Telemetry
@@ -204,7 +208,11 @@ func (s *Server) Listen(ctx context.Context) (net.Listener, error) {
 
 // Serve answers requests until ctx ends, then finishes what runs, for at most
 // half a minute.
-func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+func (s *Server) Serve(ctx context.Context, listener net.Listener) (err error) {
+	admin, err := s.serveAdmin(ctx)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	debug.SetMemoryLimit(s.split.total)
 	ballast := make([]byte, ballastBytes)
 	defer runtime.KeepAlive(ballast)
@@ -225,10 +233,11 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		return err
 	case <-ctx.Done():
 	}
+	defer func() { err = errors.Join(err, admin()) }()
 	s.log.LogAttrs(ctx, slog.LevelInfo, "stopping: no new requests; finishing those that run")
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 	defer cancel()
-	err := server.Shutdown(stopping)
+	err = server.Shutdown(stopping)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = errors.Join(fmt.Errorf("requests still ran after %s and were cut off", stopTime), server.Close())
 	}

@@ -20,7 +20,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -189,39 +188,6 @@ func (w *Wall) openAt(root *os.Root, rel, name string) (*File, error) {
 		return nil, named(name, err)
 	}
 	return &File{file: f, stamp: stampOf(info)}, nil
-}
-
-// ReadDir gives each entry of a folder to add, in the order of the disk, and
-// returns the stamp that the folder had before. Nothing in it is looked at,
-// unless the file system does not say what kind of thing an entry is.
-func (w *Wall) ReadDir(ctx context.Context, name string, add func(fs.DirEntry)) (adapter.Stamp, error) {
-	w.recorder.Count(ReadDirs, 1)
-	var f *os.File
-	_, err := w.reach(ctx, name, func(root *os.Root, rel string) (err error) {
-		f, err = root.OpenFile(rel, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
-		return err
-	})
-	if err != nil {
-		return adapter.Stamp{}, err
-	}
-	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
-	if err != nil {
-		return adapter.Stamp{}, named(name, err)
-	}
-	for ctx.Err() == nil {
-		entries, err := f.ReadDir(1024)
-		for _, e := range entries {
-			add(e)
-		}
-		if len(entries) == 0 || err != nil {
-			if err == nil || errors.Is(err, io.EOF) {
-				return stampOf(info), nil
-			}
-			return adapter.Stamp{}, named(name, err)
-		}
-	}
-	return adapter.Stamp{}, ctx.Err()
 }
 
 // place is where a name leads: a room, and a path in it without links out.

@@ -2,10 +2,12 @@ package source_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -204,3 +206,26 @@ func TestWallRevalidateOpen(t *testing.T) {
 }
 
 var _ adapter.File = (*source.File)(nil)
+
+// TestReadDirLooksAtNothing: os.Root would look at each entry of a folder. That
+// cannot be counted from here, but what it holds of each can.
+func TestReadDirLooksAtNothing(t *testing.T) {
+	dir := t.TempDir()
+	const files = 2000
+	for i := range files {
+		put(t, dir, fmt.Sprintf("f%05d", i), "")
+	}
+	w := wall(t, dir, source.WallOptions{})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	n := 0
+	if _, err := w.ReadDir(t.Context(), ".", func(fs.DirEntry) { n++ }); err != nil || n != files {
+		t.Fatalf("%d, %v", n, err)
+	}
+	runtime.ReadMemStats(&after)
+	if each := (after.TotalAlloc - before.TotalAlloc) / files; each > 300 {
+		t.Errorf("%d bytes an entry, more than a name and a kind take", each)
+	} else {
+		t.Logf("%d bytes an entry", each)
+	}
+}

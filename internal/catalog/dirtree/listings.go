@@ -65,7 +65,8 @@ func (s *listings) drop(e *list.Element) {
 
 const (
 	// manyNames is how many names a folder must have before it is not read
-	// again for each request while it changes, but every rereadAfter.
+	// again for each request while it changes, but rereadAfter the last time.
+	// The first change of a folder that was still is seen at once.
 	manyNames   = 1000
 	rereadAfter = 250 * time.Millisecond
 )
@@ -85,7 +86,7 @@ func (t *Tree) list(ctx context.Context, at string) (l *listing, current bool, e
 	if l != nil && l.settled && l.stamp == stamp {
 		return l, true, nil
 	}
-	if l != nil && l.names > manyNames && time.Since(l.read) < rereadAfter {
+	if l != nil && !l.settled && l.names > manyNames && time.Since(l.read) < rereadAfter {
 		return l, false, nil
 	}
 	l, _, err = t.readings.DoFresh(ctx, at, func(ctx context.Context) (*listing, error) { return t.read(ctx, at) })
@@ -94,7 +95,6 @@ func (t *Tree) list(ctx context.Context, at string) (l *listing, current bool, e
 
 // read reads the names in a folder.
 func (t *Tree) read(ctx context.Context, at string) (*listing, error) {
-	start := time.Now()
 	before, _, err := t.wall.Stat(ctx, at)
 	if err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ func (t *Tree) read(ctx context.Context, at string) (*listing, error) {
 		return nil, err
 	}
 	l := t.rules.arrange(entries, t.listings.get(at))
-	l.stamp, l.settled, l.read = stamp, settled && stamp == before, start
+	l.stamp, l.settled, l.read = stamp, settled && stamp == before, time.Now()
 	for i, it := range l.clashes {
 		if i == 10 {
 			t.log.LogAttrs(ctx, slog.LevelWarn, "more names lead to keys that are taken", slog.String("folder", at), slog.Int("more", len(l.clashes)-i))

@@ -168,10 +168,17 @@ func (k *capture) confirm(h http.Header, now time.Time) {
 	p.tag = k.x.verdict.Tag
 	k.x.own = h
 	f.response = &p
-	if storable, _ := c.o.Policy.Storable(&k.x.q, &p.Response); storable && f.heldBy == nil && (!p.Has(rfc9111.NoCache) || p.tag != f.held.tag) {
+	if storable, _ := c.o.Policy.Storable(&k.x.q, &p.Response); storable && f.heldBy == nil && k.renews(&p) {
 		c.keep(k.x.key, k.x.r, &p, nil, f.mark)
 	}
 	f.settle(confirmed)
+}
+
+// renews tells whether storing a confirmed head saves a later request something: a
+// lifetime that begins anew, or another version of the source.
+func (k *capture) renews(p *response) bool {
+	return p.tag != k.f.held.tag || !p.Has(rfc9111.NoCache) &&
+		(p.Lifetime > 0 || k.x.verdict.Fresh > 0 || p.StaleIfError > 0 || k.x.c.o.Policy.StaleIfError > 0)
 }
 
 // share begins a shared flight, unless a twin brings the same entity already.

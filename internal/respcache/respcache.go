@@ -178,13 +178,25 @@ func (c *Cache) Close() error {
 // [http.ErrAbortHandler] does, where the inner handler aborted.
 func (c *Cache) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{c: c, w: w, r: r, ctx: r.Context()}
-	if err := x.serve(); err != nil {
-		if errors.Is(err, errAborted) {
-			// A body that ended early must not look whole (RFC 9112 §8).
-			panic(http.ErrAbortHandler) //nolint:forbidigo // the one way net/http offers to abort a response
-		}
-		c.o.Logger.LogAttrs(x.ctx, slog.LevelDebug, "response not sent", slog.String("error", err.Error()))
+	err := x.serve()
+	if c.o.Logger.Enabled(x.ctx, slog.LevelDebug) {
+		x.log(err)
 	}
+	if errors.Is(err, errAborted) {
+		// A body that ended early must not look whole (RFC 9112 §8).
+		panic(http.ErrAbortHandler) //nolint:forbidigo // the one way net/http offers to abort a response
+	}
+}
+
+// log says what became of a request. Its URL has no credentials in it.
+func (x *exchange) log(err error) {
+	attrs := []slog.Attr{
+		slog.String("method", x.r.Method), slog.String("url", x.id.url), slog.String("cache", x.status.String()),
+	}
+	if err != nil {
+		attrs = append(attrs, slog.String("error", err.Error()))
+	}
+	x.c.o.Logger.LogAttrs(x.ctx, slog.LevelDebug, "response cache", attrs...)
 }
 
 // errAborted says that the response was begun and cannot be ended properly.

@@ -3,6 +3,7 @@ package respcache_test
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -263,6 +264,20 @@ func TestVariants(t *testing.T) {
 	// One record and sixteen bodies; the rest of the explosion is gone.
 	if got := s.Stats(); got.Entries > 17 {
 		t.Errorf("%d entries for one URL, want at most 17", got.Entries)
+	}
+}
+
+// TestLog: one debug line per request, without credentials.
+func TestLog(t *testing.T) {
+	var lines bytes.Buffer
+	c := newCache(t, cacheable, func(o *respcache.Options) {
+		o.Logger = slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	ask(t, c, "GET", "http://h/a?x=1&api_key=sesame")
+	ask(t, c, "GET", "http://h/a?x=1", "Authorization", "Bearer sesame")
+	text := lines.String()
+	if strings.Count(text, "\n") != 2 || !strings.Contains(text, `url="http://h/a?x=1"`) || !strings.Contains(text, "fwd=uri-miss") || strings.Contains(text, "sesame") {
+		t.Errorf("got %s", text)
 	}
 }
 

@@ -21,6 +21,7 @@ for (const suite of suites) {
       id: test.id,
       kind: test.kind ?? 'required',
       dependsOn: test.depends_on ?? [],
+      shared: Boolean(test.cdn_only || test.browser_skip || test.browser_only),
       passed: result === true,
       said: result === true ? '' : result.join(': ')
     })

@@ -143,7 +143,7 @@ func (s *Store) prepare() error {
 		if err := os.Mkdir(s.tmp, 0o700); err != nil {
 			return fmt.Errorf("disk store: %w", err)
 		}
-		if s.alive, err = os.Create(filepath.Join(s.tmp, aliveName)); err != nil {
+		if s.alive, err = os.OpenFile(filepath.Join(s.tmp, aliveName), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
 			return fmt.Errorf("disk store: %w", err)
 		}
 		return flock(s.alive, unix.LOCK_EX|unix.LOCK_NB)

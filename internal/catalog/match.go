@@ -37,7 +37,8 @@ func forms() []form {
 		{NotIn, []field{keyField, list}, matchNotIn},
 		{Like, []field{keyField, {name: "pattern", read: jsonText}}, matchLike},
 		{Regex, []field{
-			keyField, {name: "pattern", read: raw},
+			keyField,
+			{name: "pattern", read: raw},
 			{name: "case_sensitive", missing: &caseSensitive, read: flag(func(f *Filter) *bool { return &f.Exists })},
 		}, matchRegex},
 		{FullText, []field{{name: "text", read: raw}}, matchFullText},

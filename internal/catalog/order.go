@@ -75,10 +75,8 @@ func order(items []Item, sorts []Sort) {
 	for _, s := range slices.Backward(sorts) {
 		path := strings.TrimPrefix(s.Key, "metadata.")
 		slices.SortStableFunc(items, func(a, b Item) int {
-			d := 0
-			if s.Key == "id" {
-				d = strings.Compare(a.Key, b.Key)
-			} else {
+			d := strings.Compare(a.Key, b.Key)
+			if s.Key != "id" {
 				d = byMetadata(a, b, path)
 			}
 			if s.Descending {

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -209,7 +210,7 @@ func parseJSON(text string) (any, error) {
 	if err := dec.Decode(&value); err != nil {
 		return nil, fmt.Errorf("%.80q is no JSON value (text stands in quotes): %w", text, errdef.ErrInvalid)
 	}
-	if _, err := dec.Token(); err != io.EOF { //nolint:errorlint // the decoder documents io.EOF itself
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%.80q: more than one JSON value: %w", text, errdef.ErrInvalid)
 	}
 	return plain(value), nil

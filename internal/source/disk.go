@@ -161,11 +161,11 @@ func guarded(run func() error) (panicked bool, err error) {
 // use runs something in the database, alone: what panics in there may leave
 // the database's own locks taken, and then nobody may go in again. The first
 // failure is said in the log, and is the last.
-func (d *disk) use(run func() error) bool {
+func (d *disk) use(run func() error) {
 	d.inside.Lock()
 	defer d.inside.Unlock()
 	if d.dead.Load() {
-		return false
+		return
 	}
 	panicked, err := guarded(run)
 	if err != nil {
@@ -173,7 +173,6 @@ func (d *disk) use(run func() error) bool {
 		d.stuck = panicked
 		d.log.LogAttrs(context.Background(), slog.LevelWarn, "the state file is given up; descriptions are kept in memory alone", slog.Any("reason", err))
 	}
-	return err == nil
 }
 
 // get returns the record of a node, or nil.

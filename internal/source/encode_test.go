@@ -50,8 +50,8 @@ func records() []*record {
 	}
 }
 
-func nodeFor(t testing.TB) *Node {
-	t.Helper()
+func nodeFor(tb testing.TB) *Node {
+	tb.Helper()
 	return &Node{key: adapter.ID{1}}
 }
 
@@ -65,7 +65,7 @@ func TestEncode(t *testing.T) {
 			continue
 		}
 		if r.err != nil {
-			if got.err.Error() != r.err.Error() || errors.Unwrap(got.err) != errors.Unwrap(r.err) {
+			if got.err.Error() != r.err.Error() || !errors.Is(got.err, errors.Unwrap(r.err)) {
 				t.Errorf("record %d: %v", i, got.err)
 			}
 			continue

@@ -43,8 +43,9 @@ func fault(err error) error {
 		return fmt.Errorf("links that lead to each other: %w", errdef.ErrUnprocessable)
 	case syscall.EISDIR:
 		return fmt.Errorf("is a folder, not a file: %w", errdef.ErrUnprocessable)
+	default: // the disk's, or ours: too many open files, a stale handle
+		return fmt.Errorf("%w: %w", number, errdef.ErrUnavailable)
 	}
-	return fmt.Errorf("%w: %w", number, errdef.ErrUnavailable)
 }
 
 func ours(err error) bool {

@@ -51,11 +51,9 @@ func (s *session) Locate(ctx context.Context, from, target string) (adapter.Plac
 
 // called is the name in the source of what a file of the source calls target.
 func (s *session) called(from, target string) (string, error) {
-	full, ok := "", true
+	full, ok := path.Join(path.Dir(s.full(from)), target), true
 	if path.IsAbs(target) {
 		full, ok = s.wall.nameOf(filepath.FromSlash(target))
-	} else {
-		full = path.Join(path.Dir(s.full(from)), target)
 	}
 	if target == "" || !ok || !valid(full) {
 		return "", fmt.Errorf("%s: names the file %q, which is outside the served folder: %w", from, target, errdef.ErrForbidden)
@@ -83,12 +81,12 @@ func (w *Wall) nameOf(target string) (string, bool) {
 // where is the absolute path, without links, of a name that was just seen to
 // lie behind the wall. A link that has come to lead out since is refused.
 func (w *Wall) where(name string) (string, error) {
-	real, err := filepath.EvalSymlinks(filepath.Join(w.rooms[0].real, filepath.FromSlash(name)))
+	straight, err := filepath.EvalSymlinks(filepath.Join(w.rooms[0].real, filepath.FromSlash(name)))
 	if err != nil {
 		return "", named(name, err)
 	}
-	if _, _, ok := w.roomOf(real); !ok {
+	if _, _, ok := w.roomOf(straight); !ok {
 		return "", fmt.Errorf("%s: leads out of the served folder: %w", name, errdef.ErrForbidden)
 	}
-	return real, nil
+	return straight, nil
 }

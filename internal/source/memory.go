@@ -258,7 +258,7 @@ func (m *Memory) held(key adapter.ID) *record {
 		return nil
 	}
 	m.records.byUse.MoveToFront(e)
-	return e.Value.(*record) //nolint:forcetypeassert,errcheck // the list holds nothing else
+	return e.Value.(*record) // the list holds nothing else
 }
 
 // hold keeps a record in memory, giving up those used longest ago.
@@ -280,7 +280,7 @@ func (m *Memory) hold(r *record) {
 
 // drop gives up one record. The caller holds the lock.
 func (m *Memory) drop(e *list.Element) {
-	r := m.records.byUse.Remove(e).(*record) //nolint:forcetypeassert,errcheck // the list holds nothing else
+	r := m.records.byUse.Remove(e).(*record) // the list holds nothing else
 	delete(m.records.byKey, r.key)
 	m.records.bytes -= r.size
 }

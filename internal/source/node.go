@@ -82,7 +82,7 @@ func (n *Node) Describe(ctx context.Context) (*adapter.Description, adapter.Vers
 
 // Remembered is Describe without a look into the files: ok is false if that
 // would need one.
-func (n *Node) Remembered(ctx context.Context) (d *adapter.Description, v adapter.Version, err error, ok bool) { //nolint:revive // the error is a remembered answer
+func (n *Node) Remembered(ctx context.Context) (d *adapter.Description, v adapter.Version, err error, ok bool) {
 	r := n.memory.recall(ctx, n)
 	if r == nil {
 		return nil, adapter.Version{}, nil, false

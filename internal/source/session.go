@@ -240,7 +240,7 @@ func (h *handle) Close() error {
 func (h *handle) settle() error {
 	h.once.Do(func() {
 		defer h.session.waiting(time.Now())
-		now, err := h.File.Stamp()
+		now, err := h.Stamp()
 		appended := h.session.pin != nil && h.session.pin.d.AppendOnly && grown(h.stamp, now)
 		if err == nil && now != h.stamp && !appended {
 			h.session.mu.Lock()

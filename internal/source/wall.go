@@ -88,15 +88,15 @@ func openRoom(dir string) (room, error) {
 	if err != nil {
 		return room{}, fmt.Errorf("folder %s: %w: %w", dir, err, errdef.ErrInvalid)
 	}
-	real, err := filepath.EvalSymlinks(given)
+	straight, err := filepath.EvalSymlinks(given)
 	if err != nil {
 		return room{}, fmt.Errorf("folder %s: %w", dir, fault(err))
 	}
-	root, err := os.OpenRoot(real)
+	root, err := os.OpenRoot(straight)
 	if err != nil {
 		return room{}, fmt.Errorf("folder %s: %w", dir, fault(err))
 	}
-	return room{root: root, given: given, real: real}, nil
+	return room{root: root, given: given, real: straight}, nil
 }
 
 // Close gives up the folders. Files that are open stay so.

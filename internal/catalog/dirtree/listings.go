@@ -38,7 +38,7 @@ func (s *listings) get(at string) *listing {
 		return nil
 	}
 	s.byUse.MoveToFront(e)
-	return e.Value.(*place).l //nolint:forcetypeassert,errcheck // the list holds nothing else
+	return e.Value.(*place).l // the list holds nothing else
 }
 
 func (s *listings) put(at string, l *listing) {
@@ -58,7 +58,7 @@ func (s *listings) put(at string, l *listing) {
 
 // drop forgets a folder. The caller holds mu.
 func (s *listings) drop(e *list.Element) {
-	p := s.byUse.Remove(e).(*place) //nolint:forcetypeassert,errcheck // the list holds nothing else
+	p := s.byUse.Remove(e).(*place) // the list holds nothing else
 	delete(s.byPath, p.at)
 	s.names -= p.l.names + 1
 }

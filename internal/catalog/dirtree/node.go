@@ -166,7 +166,7 @@ func (l *link) Unwrap() adapter.Adapter {
 }
 
 // remembered describes a node if that needs no look into files.
-func remembered(ctx context.Context, a adapter.Adapter) (d *adapter.Description, v adapter.Version, err error, ok bool) { //nolint:revive // the error is a remembered answer
+func remembered(ctx context.Context, a adapter.Adapter) (d *adapter.Description, v adapter.Version, err error, ok bool) {
 	switch n := a.(type) {
 	case *source.Node:
 		return n.Remembered(ctx)

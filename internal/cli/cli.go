@@ -22,6 +22,9 @@ type Program struct {
 	Formats  []adapter.Format
 }
 
+// say writes to the terminal; if that is gone there is nobody to tell.
+func (p *Program) say(format string, args ...any) { _, _ = fmt.Fprintf(p.Err, format, args...) }
+
 // grammar is the command line as kong reads it.
 type grammar struct {
 	Serve   serveCommand   `cmd:"" help:"Serve data over HTTP."`
@@ -48,7 +51,7 @@ func Run(ctx context.Context, p Program) int {
 		kong.Writers(p.Out, p.Err), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Exit(func(code int) { exit = code }), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(&p))
 	if err != nil {
-		fmt.Fprintln(p.Err, "terrazzo:", err)
+		p.say("terrazzo: %v\n", err)
 		return exitUsage
 	}
 	if len(p.Args) == 0 {
@@ -59,11 +62,11 @@ func Run(ctx context.Context, p Program) int {
 		return exit
 	}
 	if err != nil {
-		fmt.Fprintf(p.Err, "terrazzo: %v\nSee terrazzo --help.\n", err)
+		p.say("terrazzo: %v\nSee terrazzo --help.\n", err)
 		return exitUsage
 	}
 	if err := parsed.Run(); err != nil && !errors.Is(err, context.Canceled) {
-		fmt.Fprintln(p.Err, "terrazzo:", err)
+		p.say("terrazzo: %v\n", err)
 		return exitError
 	}
 	return exitOK

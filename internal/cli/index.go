@@ -36,7 +36,7 @@ func (c *indexCommand) Run(ctx context.Context, p *Program) (err error) {
 	err = server.Index(ctx, built, func(now server.Progress) {
 		if last = now; time.Since(shown) > time.Second {
 			shown = time.Now()
-			fmt.Fprintf(p.Err, "%d folders, %d items, %d unreadable\n", now.Folders, now.Items, now.Errors)
+			p.say("%d folders, %d items, %d unreadable\n", now.Folders, now.Items, now.Errors)
 		}
 	})
 	if err != nil {

@@ -63,7 +63,10 @@ func (c *proxyCommand) Run(ctx context.Context, p *Program) (err error) {
 	if err != nil {
 		return fmt.Errorf("%w; choose another address with --listen", err)
 	}
-	fmt.Fprintf(p.Out, "\n%s is cached at\n\n    %s://%s/\n\n", c.Origin, scheme, l.Addr())
+	_, err = fmt.Fprintf(p.Out, "\n%s is cached at\n\n    %s://%s/\n\n", c.Origin, scheme, l.Addr())
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
 	return px.Run(ctx, l, secure)
 }
 

@@ -105,7 +105,7 @@ func (c *serveConfig) Run(ctx context.Context, p *Program) error {
 		return err
 	}
 	for _, w := range warnings {
-		fmt.Fprintf(p.Err, "%s: %s\n", c.File, w)
+		p.say("%s: %s\n", c.File, w)
 	}
 	if c.Public {
 		s.Authentication.AllowAnonymousAccess = true
@@ -142,15 +142,17 @@ func serve(ctx context.Context, p *Program, c config.Config) (err error) {
 		return err
 	}
 	for _, line := range s.Describe() {
-		fmt.Fprintln(p.Err, line)
+		p.say("%s\n", line)
 	}
-	announce(p, c, listener.Addr(), generated)
+	if err := announce(p, c, listener.Addr(), generated); err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	return s.Serve(ctx, listener)
 }
 
 // announce prints the address, ready to be pasted. A key that was given is
 // known to whoever gave it, and is not printed.
-func announce(p *Program, c config.Config, address net.Addr, generated bool) {
+func announce(p *Program, c config.Config, address net.Addr, generated bool) error {
 	host, port, err := net.SplitHostPort(address.String())
 	if err != nil {
 		host, port = c.Listen.Host, ""
@@ -169,5 +171,6 @@ func announce(p *Program, c config.Config, address net.Addr, generated bool) {
 	if generated && !c.Authentication.AllowAnonymousAccess {
 		url += "?api_key=" + c.Authentication.SingleUserAPIKey
 	}
-	fmt.Fprintf(p.Out, "\nOpen in a browser, or connect a Tiled client to:\n\n    %s\n\n", url)
+	_, err = fmt.Fprintf(p.Out, "\nOpen in a browser, or connect a Tiled client to:\n\n    %s\n\n", url)
+	return err
 }

@@ -132,7 +132,7 @@ func child(node ast.Node, part string) ast.Node {
 }
 
 // variable is how an environment variable stands in a text.
-var variable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`) //nolint:gochecknoglobals // compiled once
+var variable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
 
 // interpolate puts the values of environment variables into texts.
 func (d document) interpolate(getenv func(string) (string, bool)) error {

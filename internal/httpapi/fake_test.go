@@ -124,7 +124,7 @@ func serve(t *testing.T, root adapter.Adapter, public bool, change func(*httpapi
 	}
 	w := &world{options: httpapi.Options{
 		Root: root, Auth: policy, Flight: budget.New(64 << 20), Media: media.New(), Coding: codings, ResponseLimit: 300e6, ExactCountLimit: 100,
-		ExposeRawAssets: true, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Version: "test",
+		ExposeRawAssets: true, Log: slog.New(slog.DiscardHandler), Version: "test",
 		Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 	}}
 	if change != nil {

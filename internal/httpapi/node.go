@@ -63,7 +63,7 @@ func (c *call) envelope(path []string, attributes media.Object, d *adapter.Descr
 	if len(path) > 0 {
 		id = path[len(path)-1]
 	}
-	var linked any = map[string]any{}
+	var linked any // null where links are not wanted
 	if !v.omitLinks {
 		base, at := c.base(), strings.Join(path, "/")
 		if d == nil {
@@ -75,8 +75,6 @@ func (c *call) envelope(path []string, attributes media.Object, d *adapter.Descr
 			}
 			linked = links(base, at, d.Family, ndim)
 		}
-	} else {
-		linked = nil
 	}
 	return media.Object{{Key: "id", Value: id}, {Key: "attributes", Value: attributes}, {Key: "links", Value: linked}, {Key: "meta", Value: nil}}
 }

@@ -83,6 +83,7 @@ func filterParameters() []any {
 	return out
 }
 
+//nolint:gochecknoglobals // parsed once
 var docsPage = template.Must(template.New("docs").Parse(`<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Terrazzo: HTTP interface</title>
@@ -90,7 +91,7 @@ var docsPage = template.Must(template.New("docs").Parse(`<!doctype html>
 <h1>HTTP interface</h1>
 <p>Reading chunked arrays and tables in the protocol of Tiled {{.Tiled}}. As data: <a href="{{.Root}}/openapi.json">openapi.json</a>.</p>
 <dl>{{range .Routes}}<dt><code>GET{{if .Post}}, POST{{end}} {{.Path}}</code>{{if .Open}} (open){{end}}</dt><dd>{{.Summary}}{{if .Params}}<ul>{{range .Params}}<li><code>{{.Name}}</code>: {{.Text}}</li>{{end}}</ul>{{end}}</dd>{{end}}</dl>
-</html>`)) //nolint:gochecknoglobals // parsed once
+</html>`))
 
 // docs answers GET /docs: the table of routes for people.
 func (c *call) docs() error {

@@ -70,7 +70,6 @@ type view struct {
 	oldTags     bool // the client knows access_blob, not access_tags
 	noSize      bool // the client knows no size of assets
 	noProps     bool // the client knows no properties of data sources
-	key         string
 }
 
 // inlineDepth bounds how deep containers are sent with their members.
@@ -112,10 +111,10 @@ func (c *call) view() (view, error) {
 }
 
 // clientVersion finds the version of Tiled's Python client in its User-Agent.
-var clientVersion = regexp.MustCompile(`^python-tiled/(\d+)\.(\d+)\.(\d+)`) //nolint:gochecknoglobals // compiled once
+var clientVersion = regexp.MustCompile(`^python-tiled/(\d+)\.(\d+)\.(\d+)`)
 
 // alphaVersion is a version before the first release.
-var alphaVersion = regexp.MustCompile(`^python-tiled/0\.(0\.\d+|1\.0a(\d{1,3}))(\D|$)`) //nolint:gochecknoglobals // compiled once
+var alphaVersion = regexp.MustCompile(`^python-tiled/0\.(0\.\d+|1\.0a(\d{1,3}))(\D|$)`)
 
 // tooOld tells a client that Tiled refuses: one before 0.1.0a104.
 func tooOld(userAgent string) bool {
@@ -166,9 +165,7 @@ func (c *call) slice() (ndslice.Slice, error) {
 	return asked, err
 }
 
-var (
-	blockPattern = regexp.MustCompile(`^[0-9]{1,18}(,[0-9]{1,18})*$`) //nolint:gochecknoglobals // compiled once
-)
+var blockPattern = regexp.MustCompile(`^[0-9]{1,18}(,[0-9]{1,18})*$`)
 
 // numbers reads a list like "0,1,2"; an empty text is an empty list.
 func (c *call) numbers(name, text string) ([]int64, error) {

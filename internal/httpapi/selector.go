@@ -66,6 +66,7 @@ func computes(node parsing.ASTNode) bool {
 	switch node.NodeType {
 	case parsing.ASTComparator, parsing.ASTFunctionExpression, parsing.ASTArithmeticExpression, parsing.ASTArithmeticUnaryExpression:
 		return true
+	default:
 	}
 	return slices.ContainsFunc(node.Children, computes)
 }

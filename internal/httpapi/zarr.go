@@ -48,7 +48,7 @@ func (c *call) zarrV2() error {
 }
 
 // v2Chunk is the key of a chunk of Zarr version 2.
-var v2Chunk = regexp.MustCompile(`^[0-9]{1,18}(\.[0-9]{1,18})*$`) //nolint:gochecknoglobals // compiled once
+var v2Chunk = regexp.MustCompile(`^[0-9]{1,18}(\.[0-9]{1,18})*$`)
 
 func (c *call) zarrV2Document(name string) error {
 	return c.twice(func() error {
@@ -193,7 +193,10 @@ func zarrV3Array(d *adapter.Description, attributes map[string]any) (media.Objec
 		return nil, err
 	}
 	doc := media.Object{
-		{Key: "zarr_format", Value: int64(3)}, {Key: "node_type", Value: "array"}, {Key: "shape", Value: d.Array.Shape}, {Key: "data_type", Value: kind},
+		{Key: "zarr_format", Value: int64(3)},
+		{Key: "node_type", Value: "array"},
+		{Key: "shape", Value: d.Array.Shape},
+		{Key: "data_type", Value: kind},
 		{Key: "chunk_grid", Value: map[string]any{"name": "regular", "configuration": map[string]any{"chunk_shape": zarrChunks(d.Array)}}},
 		{Key: "chunk_key_encoding", Value: map[string]any{"name": "default", "configuration": map[string]any{"separator": "/"}}},
 		{Key: "fill_value", Value: fill},

@@ -60,7 +60,7 @@ func groupLimits(root fs.FS) []int64 {
 		if len(parts) != 3 {
 			continue
 		}
-		mount, file := "", ""
+		var mount, file string
 		switch {
 		case parts[1] == "":
 			mount, file = "sys/fs/cgroup", "memory.max"

@@ -135,10 +135,10 @@ func networks(l config.Listen) ([]netip.Prefix, error) {
 	var out []netip.Prefix
 	for part := range strings.SplitSeq(l.ForwardedAllowIPs, ",") {
 		part = strings.TrimSpace(part)
-		switch {
-		case part == "":
+		switch part {
+		case "":
 			continue
-		case part == "*":
+		case "*":
 			out = append(out, netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0"))
 			continue
 		}

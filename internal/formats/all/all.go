@@ -5,6 +5,7 @@ import (
 	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/internal/formats/arrowfile"
 	"github.com/terrazzo-data/terrazzo/internal/formats/csvfile"
+	"github.com/terrazzo-data/terrazzo/internal/formats/excelfile"
 	"github.com/terrazzo-data/terrazzo/internal/formats/imagefile"
 	"github.com/terrazzo-data/terrazzo/internal/formats/netcdf3"
 	"github.com/terrazzo-data/terrazzo/internal/formats/npy"
@@ -22,6 +23,7 @@ func List() []adapter.Format {
 	return append([]adapter.Format{
 		arrowfile.Format{},
 		csvfile.Format{},
+		excelfile.Format{},
 		imagefile.JPEG{},
 		sequence.Of(imagefile.JPEG{}),
 		imagefile.PNG{},

@@ -37,6 +37,5 @@ func missing() []adapter.Format {
 		lacks("hdf5", "HDF5", "application/x-hdf5", ".h5", ".hdf5", ".hdf", ".nxs", ".nx5"),
 		tiff,
 		sequence.Of(tiff),
-		lacks("excel", "Excel", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", ".xlsx"),
 	}
 }

@@ -142,11 +142,13 @@ func (p *Proxy) cacheOptions() (respcache.Options, error) {
 	}
 	options := respcache.Options{
 		Store: p.store, Front: p.front,
-		Policy:  rfc9111.Policy{Shared: true, Targets: []string{"Terrazzo-Cache-Control", "Cdn-Cache-Control"}, Heuristic: o.Heuristic, StaleIfError: o.StaleIfError},
-		MaxBody: o.MaxBody,
-		Base:    base,
-		Offline: p.offline.Load,
-		Logger:  o.Logger,
+		// What a page of one site may read is kept apart from another's.
+		ImplicitVary: []string{"Origin"},
+		Policy:       rfc9111.Policy{Shared: true, Targets: []string{"Terrazzo-Cache-Control", "Cdn-Cache-Control"}, Heuristic: o.Heuristic, StaleIfError: o.StaleIfError},
+		MaxBody:      o.MaxBody,
+		Base:         base,
+		Offline:      p.offline.Load,
+		Logger:       o.Logger,
 	}
 	if o.Kind == KindTiled {
 		rules, err := parseRules(o.Fresh)

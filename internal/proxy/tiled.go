@@ -29,7 +29,6 @@ func forTiled(options *respcache.Options, forward *forwarding, g *guard) {
 	options.CredentialCookies, options.NeutralCookies = []string{"*"}, []string{"tiled_csrf"}
 	options.OwnCookies = []string{"tiled_csrf", "tiled_api_key"}
 	options.Drop = []string{"X-Tiled-Request-Id", "Server-Timing"}
-	options.ImplicitVary = []string{"Origin"}
 	options.Variant = variant
 	options.Groups = memberGroups
 	options.Invalidates = func(r *http.Request) []string {

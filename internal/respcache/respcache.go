@@ -33,6 +33,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -86,7 +87,8 @@ type Options struct {
 	// without them; one that sets another is somebody's own.
 	OwnCookies []string
 	// Drop names response fields that belong to one answer and are never stored, in
-	// canonical form, besides Set-Cookie.
+	// canonical form, besides Set-Cookie and, unless ImplicitVary has Origin, the fields of
+	// CORS.
 	Drop []string
 	// ImplicitVary names request fields that select a variant although the inner handler
 	// may not say so in Vary, in canonical form.
@@ -161,6 +163,11 @@ func New(o Options) (*Cache, error) {
 	}
 	for _, name := range o.Drop {
 		c.drop[name] = true
+	}
+	if !slices.Contains(o.ImplicitVary, "Origin") {
+		for _, name := range []string{"Allow-Origin", "Allow-Credentials", "Allow-Headers", "Allow-Methods", "Expose-Headers", "Max-Age"} {
+			c.drop["Access-Control-"+name] = true
+		}
 	}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	return c, nil

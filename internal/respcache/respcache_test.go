@@ -332,6 +332,30 @@ func TestSetCookie(t *testing.T) {
 	}
 }
 
+// TestCrossOrigin: what one web page may do is not told to another.
+func TestCrossOrigin(t *testing.T) {
+	for _, implicit := range [][]string{nil, {"Origin"}} {
+		var encodes atomic.Int64
+		api := validated(&encodes)
+		c := newCache(t, func(w http.ResponseWriter, r *http.Request) {
+			if origin := r.Header.Get("Origin"); origin != "" {
+				w.Header().Set("Access-Control-Allow-Origin", origin)
+			}
+			api(w, r)
+		}, func(o *respcache.Options) { o.ImplicitVary = implicit })
+		for _, page := range []string{"http://a", "http://b", "", "http://a"} {
+			r := httptest.NewRequest(http.MethodGet, "http://h/x", http.NoBody)
+			if page != "" {
+				r.Header.Set("Origin", page)
+			}
+			if got := serve(t, c, r).Header().Get("Access-Control-Allow-Origin"); got != page {
+				t.Errorf("%v: page %q was told %q", implicit, page, got)
+			}
+		}
+		wantCalls(t, &encodes, int64(1+2*len(implicit)))
+	}
+}
+
 // TestShield: a client that must not see a 304 gets the stored body, and the inner
 // handler encodes it once.
 func TestShield(t *testing.T) {

@@ -85,6 +85,9 @@ type Memory struct {
 		byUse  *list.List // of *record, the one used last in front
 		bytes  int64
 		jobs   map[adapter.ID]*job
+		// Descriptions that a format may go on from, of files that were still
+		// changing: they answer nobody, the format checks what they rest on.
+		bases  map[adapter.ID]*adapter.Description
 		closed bool
 	}
 }
@@ -152,6 +155,7 @@ func NewMemory(opts MemoryOptions) *Memory {
 	m.records.byKey = make(map[adapter.ID]*list.Element)
 	m.records.byUse = list.New()
 	m.records.jobs = make(map[adapter.ID]*job)
+	m.records.bases = make(map[adapter.ID]*adapter.Description)
 	if opts.StateDir != "" {
 		d, err := openDisk(opts)
 		if err != nil {
@@ -336,6 +340,9 @@ func (m *Memory) run(n *Node) (*record, error) {
 			return nil, err
 		}
 		if r.trusted {
+			m.records.Lock()
+			delete(m.records.bases, n.key)
+			m.records.Unlock()
 			value := encode(r)
 			r.size = 2*int64(len(value)) + 1024
 			m.hold(r)
@@ -352,8 +359,13 @@ func (n *Node) inspect(ctx context.Context) (*record, error) {
 	n.memory.recorder.Count(Describes, 1)
 	s := newSession(n.wall, n.item, nil)
 	var d *adapter.Description
+	resumer, resumes := n.format.(adapter.Resumer)
 	err := n.shielded(func() (err error) {
-		d, err = n.format.Describe(ctx, s, n.inside)
+		if previous := n.memory.previous(n); previous != nil {
+			d, err = resumer.Resume(ctx, s, n.inside, previous)
+		} else {
+			d, err = n.format.Describe(ctx, s, n.inside)
+		}
 		return err
 	})
 	changed := s.finish()
@@ -379,7 +391,44 @@ func (n *Node) inspect(ctx context.Context) (*record, error) {
 		}
 		d.Metadata = inUTC(d.Metadata)
 	}
+	if resumes && err == nil && !r.trusted {
+		n.memory.goOnFrom(n.key, d)
+	}
 	return r.finished(n), nil
+}
+
+// maxBases bounds the descriptions of changing files that are gone on from.
+const maxBases = 32
+
+func (m *Memory) goOnFrom(key adapter.ID, d *adapter.Description) {
+	m.records.Lock()
+	defer m.records.Unlock()
+	if len(m.records.bases) >= maxBases {
+		clear(m.records.bases)
+	}
+	m.records.bases[key] = d
+}
+
+// previous is the newest description of an earlier version of the files, for
+// formats that can go on from one.
+func (m *Memory) previous(n *Node) *adapter.Description {
+	if _, resumes := n.format.(adapter.Resumer); !resumes {
+		return nil
+	}
+	m.records.Lock()
+	d := m.records.bases[n.key]
+	m.records.Unlock()
+	if d != nil {
+		return d
+	}
+	r := m.held(n.key)
+	if r == nil && m.disk != nil {
+		r = m.disk.get(n)
+	}
+	if r == nil {
+		return nil
+	}
+	return r.d
 }
 
 // lasts says whether an error is about the files themselves, and so is the

@@ -263,7 +263,7 @@ func (w *Wall) follow(name string) (place, error) {
 		room, rel, ok := w.roomOf(filepath.Clean(target))
 		if !ok {
 			return place{}, fmt.Errorf("%s: is a link to %s, outside the served folder; to allow it, start with --allow-root %s: %w",
-				name, target, filepath.Dir(filepath.Clean(target)), errdef.ErrForbidden)
+				name, target, toAllow(filepath.Clean(target), len(rest) > 0), errdef.ErrForbidden)
 		}
 		in, done = room, ""
 		if rel != "." {
@@ -274,6 +274,15 @@ func (w *Wall) follow(name string) (place, error) {
 		done = "."
 	}
 	return place{in.root, done}, nil
+}
+
+// toAllow is the folder that would have to be allowed for a target, which is
+// not looked at: the target if it is known to be a folder, else what it is in.
+func toAllow(target string, folder bool) string {
+	if above := filepath.Dir(target); !folder && above != string(filepath.Separator) {
+		return above
+	}
+	return target
 }
 
 // roomOf finds the room that an absolute path lies in.

@@ -114,10 +114,10 @@ func (c *Cache) recordKey(url, partition string) store.Key {
 	return store.Key(c.o.Prefix + "r:" + name)
 }
 
-// groups lists the groups of a response to this request: its URL, every folder above
+// groups lists the groups of a response to this request: its URL, all, every folder above
 // it, what the options add, and its own Cache-Groups within its origin (RFC 9875 §2).
 func (c *Cache) groups(r *http.Request, id identity, named []string) []string {
-	out := []string{c.urlGroup(id.url)}
+	out := []string{c.urlGroup(id.url), c.everything()}
 	for i, n := 0, 0; i < len(id.path) && n < maxFolders; i++ {
 		if id.path[i] == '/' {
 			out = append(out, c.folderGroup(id.base+id.path[:i+1]))
@@ -142,6 +142,9 @@ func (c *Cache) named(base string, names []string) []string {
 	}
 	return out
 }
+
+// everything is the group that all are in.
+func (c *Cache) everything() string { return c.o.Prefix + "a:" }
 
 func (c *Cache) urlGroup(url string) string {
 	if len(url) > longestPlainKey {

@@ -84,6 +84,11 @@ func (c *Cache) PurgeURL(ctx context.Context, absolute string) error {
 	return c.purge(ctx, []string{c.urlGroup(absolute)})
 }
 
+// PurgeAll forgets everything.
+func (c *Cache) PurgeAll(ctx context.Context) error {
+	return c.purge(ctx, []string{c.everything()})
+}
+
 // PurgePrefix forgets every URL below a folder, an absolute URL that ends in "/"; else it
 // is errdef.ErrInvalid. Folders more than sixteen deep cannot be purged by themselves.
 func (c *Cache) PurgePrefix(ctx context.Context, folder string) error {

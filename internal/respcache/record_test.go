@@ -121,12 +121,12 @@ func TestGroups(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"u:http://h/a/b?q=1", "p:http://h/", "p:http://h/a/", "g:http://h x"}
+	want := []string{"u:http://h/a/b?q=1", "a:", "p:http://h/", "p:http://h/a/", "g:http://h x"}
 	if diff := cmp.Diff(want, c.groups(r, c.identify(r), []string{"x"})); diff != "" {
 		t.Error(diff)
 	}
 	r.URL.Path = "/"
-	if got := c.groups(r, c.identify(r), nil); got[1] != "p:http://h/" {
+	if got := c.groups(r, c.identify(r), nil); got[2] != "p:http://h/" {
 		t.Errorf("groups of the root: %q", got)
 	}
 }

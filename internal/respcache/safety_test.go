@@ -191,6 +191,7 @@ func TestPurge(t *testing.T) {
 		"deeper":  {func() error { return c.PurgePrefix(t.Context(), "http://h/a/b/") }, 1},
 		"host":    {func() error { return c.PurgePrefix(t.Context(), "http://h/") }, 4},
 		"group":   {func() error { return c.PurgeGroup(t.Context(), "http://h", "ours") }, 1},
+		"all":     {func() error { return c.PurgeAll(t.Context()) }, 5},
 		"foreign": {func() error { return c.PurgeGroup(t.Context(), "http://i", "ours") }, 0},
 	} {
 		fill()

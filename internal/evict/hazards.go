@@ -64,12 +64,12 @@ func ageBucket(age uint64) int {
 }
 
 const (
-	unknownGap  = 30_000 // ticks
+	unknownGap  = 10_000 // ticks
 	priorEvents = 3      // how many requests the assumed rate counts for
 	priorFactor = 0.7    // of 1/(mean gap + age): not all come again
 	fade        = 0.97   // of what was seen, at each lesson
 
-	firstLesson = 256     // ticks between lessons at the start
+	firstLesson = 128     // ticks between lessons at the start
 	laterLesson = 4_096   // and once there is much to look back on
 	fadeFrom    = 1 << 14 // ticks before which nothing fades
 )
@@ -99,8 +99,9 @@ func (h *hazards) pass() {
 
 func (h *hazards) learn() {
 	h.lesson = h.tick + min(max(firstLesson, h.tick/4), laterLesson)
+	pool := h.pooled()
 	for k := range kind(kinds) {
-		h.index[k] = gittins(h.rates(k))
+		h.index[k] = gittins(h.rates(k, &pool))
 		if h.tick < fadeFrom {
 			continue
 		}
@@ -111,13 +112,31 @@ func (h *hazards) learn() {
 	}
 }
 
+// pooled returns the hazard of all that was asked for once, whatever its cost,
+// smoothed towards priorFactor/(unknownGap + age): what to expect of a cost that
+// was seldom seen.
+func (h *hazards) pooled() (rate [ages]float64) {
+	for a := range ages {
+		e, x := 0.0, 0.0
+		for k := range firstKinds {
+			e += float64(h.events[k][a])
+			x += float64(h.exposure[k][a])
+		}
+		rate[a] = (e + priorEvents) / (x + priorEvents*(unknownGap+middle(a))/priorFactor)
+	}
+	return rate
+}
+
 // rates returns the hazard of a kind at each age, per tick, smoothed towards
-// priorFactor/(gap + age).
-func (h *hazards) rates(k kind) (rate [ages]float64) {
+// priorFactor/(gap + age), or the pooled rates of what was asked for once.
+func (h *hazards) rates(k kind, pool *[ages]float64) (rate [ages]float64) {
 	gap := k.meanGap()
 	seen := 1.0
 	for a := range ages {
 		assumed := priorFactor / (gap + middle(a))
+		if k < firstKinds {
+			assumed = pool[a]
+		}
 		rate[a] = (float64(h.events[k][a]) + priorEvents*seen) / (float64(h.exposure[k][a]) + priorEvents/assumed)
 		if k < firstKinds {
 			seen = h.expected(rate[a]/assumed, a)

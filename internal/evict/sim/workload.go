@@ -56,17 +56,32 @@ const (
 // Generate makes n requests of the synthetic workload called name: the same for
 // the same seed. An unknown name gives no requests.
 func Generate(name string, n int, seed uint64) Workload {
-	g := &generator{rng: rand.New(rand.NewPCG(seed, uint64(name[0])))}
+	g := &generator{rng: rand.New(rand.NewPCG(seed, uint64(len(name))<<8|uint64(name[0])))}
 	g.objects = g.makeObjects(name == "E")
 	w := Workload{Name: name, Requests: make([]Request, 0, n)}
 	next := g.source(name, n)
 	for next != nil && len(w.Requests) < n {
 		w.Requests = append(w.Requests, next(len(w.Requests)))
 	}
-	for _, o := range g.objects {
-		w.Footprint += o.Size
-	}
+	w.Footprint = g.footprint(name, w.Requests)
 	return w
+}
+
+// footprint is the size of all objects, whether they were asked for or not; of
+// further workloads, which make objects as they go, of those that were.
+func (g *generator) footprint(name string, requests []Request) (sum int64) {
+	all := g.objects
+	if len(name) > 1 {
+		all = requests
+	}
+	seen := make(map[uint64]bool, len(all))
+	for _, o := range all {
+		if !seen[o.Key] {
+			sum += o.Size
+			seen[o.Key] = true
+		}
+	}
+	return sum
 }
 
 type generator struct {
@@ -91,7 +106,7 @@ func (g *generator) source(name string, n int) func(i int) Request {
 	case "G":
 		return g.dearOnce()
 	}
-	return nil
+	return g.further(name)
 }
 
 // makeObjects makes the objects of all workloads: log-normal sizes, and costs

@@ -81,10 +81,10 @@ type Memory struct {
 	records struct {
 		sync.Mutex
 		// INVARIANT: byKey holds each element of byUse, and bytes is their sum.
-		byKey  map[adapter.ID]*list.Element
-		byUse  *list.List // of *record, the one used last in front
-		bytes  int64
-		jobs   map[adapter.ID]*job
+		byKey map[adapter.ID]*list.Element
+		byUse *list.List // of *record, the one used last in front
+		bytes int64
+		jobs  map[adapter.ID]*job
 		// Descriptions that a format may go on from, of files that were still
 		// changing: they answer nobody, the format checks what they rest on.
 		bases  map[adapter.ID]*adapter.Description

@@ -162,16 +162,23 @@ func (c *Cache) storedHeader(h http.Header, now time.Time) http.Header {
 // makes it fresher.
 func (k *capture) confirm(h http.Header, now time.Time) {
 	f, c := k.f, k.x.c
-	p := *f.held
-	p.header = rfc9111.Update(f.held.header, c.storedHeader(h, now))
-	p.Response = c.o.Policy.Parse(f.held.Status, p.header, f.asked, now)
-	p.tag = k.x.verdict.Tag
+	p := k.refreshed(h, now)
 	k.x.own = h
-	f.response = &p
-	if storable, _ := c.o.Policy.Storable(&k.x.q, &p.Response); storable && f.heldBy == nil && k.renews(&p) {
-		c.keep(k.x.key, k.x.r, &p, nil, f.mark)
+	f.response = p
+	if storable, _ := c.o.Policy.Storable(&k.x.q, &p.Response); storable && f.heldBy == nil && k.renews(p) {
+		c.keep(k.x.key, k.x.r, p, nil, f.mark)
 	}
 	f.settle(confirmed)
+}
+
+// refreshed is the head of the held response after the origin said h of it.
+func (k *capture) refreshed(h http.Header, now time.Time) *response {
+	c := k.x.c
+	p := *k.f.held
+	p.header = rfc9111.Update(k.f.held.header, c.storedHeader(h, now))
+	p.Response = c.o.Policy.Parse(k.f.held.Status, p.header, k.f.asked, now)
+	p.tag = k.x.verdict.Tag
+	return &p
 }
 
 // renews tells whether storing a confirmed head saves a later request something: a

@@ -101,7 +101,10 @@ func (x *exchange) rounds() error {
 		if x.q.OnlyIfCached || x.offline() {
 			return x.withoutOrigin(held, d)
 		}
-		if d.Action == rfc9111.Forward && held != nil || x.r.Method == http.MethodHead {
+		if x.r.Method == http.MethodHead {
+			return x.passAbout(held, d.Reason.Fwd(), d.Reason.String())
+		}
+		if d.Action == rfc9111.Forward && held != nil {
 			return x.pass(d.Reason.Fwd(), d.Reason.String())
 		}
 		x.status.Fwd, x.status.Detail = d.Reason.Fwd(), ""

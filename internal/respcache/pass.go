@@ -5,6 +5,7 @@ package respcache
 import (
 	"bufio"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"time"
@@ -14,7 +15,10 @@ import (
 
 // pass gives the request to the inner handler as it is. An unsafe one that succeeds
 // makes stored responses untrue, before its client hears of it (RFC 9111 §4.4).
-func (x *exchange) pass(fwd, detail string) error {
+func (x *exchange) pass(fwd, detail string) error { return x.passAbout(nil, fwd, detail) }
+
+// passAbout is pass for a HEAD, whose answer says something about the stored held.
+func (x *exchange) passAbout(held *response, fwd, detail string) error {
 	x.status.Fwd, x.status.Detail = fwd, detail
 	if x.offline() {
 		x.c.counts.refused.Add(1)
@@ -22,7 +26,7 @@ func (x *exchange) pass(fwd, detail string) error {
 		return x.sendError(http.StatusGatewayTimeout, "This cache is offline.")
 	}
 	x.c.counts.passed.Add(1)
-	p := &passing{ResponseWriter: x.w, x: x, unsafe: !rfc9111.Safe(x.r.Method), asked: time.Now()}
+	p := &passing{ResponseWriter: x.w, x: x, unsafe: !rfc9111.Safe(x.r.Method), asked: time.Now(), mark: x.c.purges.mark(), held: held}
 	r := x.r
 	if x.c.o.Guard != nil {
 		r = r.WithContext(x.named(x.ctx))
@@ -45,7 +49,9 @@ type passing struct {
 	unsafe bool
 	wrote  bool
 	asked  time.Time
-	post   *posted // nil unless the answer is to be kept
+	mark   uint64
+	held   *response // what a HEAD may say something about; else nil
+	post   *posted   // nil unless the answer is to be kept
 }
 
 // Unwrap is for [http.ResponseController].
@@ -77,6 +83,9 @@ func (p *passing) WriteHeader(status int) {
 			p.x.c.invalidate(p.x.r, p.x.id, p.Header())
 		}
 		p.post = p.posted(status)
+		if p.held != nil && status == http.StatusOK {
+			p.x.byHead(p.held, maps.Clone(p.Header()), p.asked, p.mark)
+		}
 		p.x.addStatus(p.Header())
 	}
 	p.ResponseWriter.WriteHeader(status)

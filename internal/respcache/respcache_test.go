@@ -332,6 +332,35 @@ func TestSetCookie(t *testing.T) {
 	}
 }
 
+// TestHeadFreshens: RFC 9111 §4.3.5.
+func TestHeadFreshens(t *testing.T) {
+	for name, try := range map[string]struct {
+		length, tag string
+		gets        int64
+	}{"fits": {"4", `"1"`, 1}, "another length": {"5", `"1"`, 2}, "another tag": {"4", `"2"`, 2}, "says nothing": {"", "", 1}} {
+		synctest.Test(t, func(t *testing.T) {
+			var gets atomic.Int64
+			c := newCache(t, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Cache-Control", "max-age=10")
+				if r.Method == http.MethodHead {
+					w.Header().Set("Content-Length", try.length)
+					w.Header().Set("Etag", try.tag)
+					return
+				}
+				gets.Add(1)
+				w.Header().Set("Etag", `"1"`)
+				_, _ = w.Write([]byte("body"))
+			}, nil)
+			ask(t, c, "GET", "http://h/a")
+			time.Sleep(15 * time.Second)
+			ask(t, c, "HEAD", "http://h/a")
+			if ask(t, c, "GET", "http://h/a"); gets.Load() != try.gets {
+				t.Errorf("%s: %d GETs, want %d", name, gets.Load(), try.gets)
+			}
+		})
+	}
+}
+
 // TestCrossOrigin: what one web page may do is not told to another.
 func TestCrossOrigin(t *testing.T) {
 	for _, implicit := range [][]string{nil, {"Origin"}} {

@@ -1,6 +1,7 @@
 package datacache_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -81,10 +82,7 @@ func (s *stack) ReadBlock(ctx context.Context, v adapter.Version, block []int64)
 	if v.Pin != state {
 		return adapter.Block{}, fmt.Errorf("%s: %w", s.name, errdef.ErrChanged)
 	}
-	data := make([]byte, s.frameBytes)
-	for i := range data {
-		data[i] = byte(state)
-	}
+	data := bytes.Repeat([]byte{byte(state)}, int(s.frameBytes))
 	return adapter.Block{Data: data, Shape: []int64{1, s.frameBytes}, Cost: adapter.Cost{Wait: s.cost, Opens: 1}}, nil
 }
 

@@ -22,22 +22,24 @@ const fallback = 4 << 30
 func Total() int64 { return total(os.DirFS("/")) }
 
 func total(root fs.FS) int64 {
-	least := ram(root)
-	for _, limit := range groupLimits(root) {
-		least = min(least, limit)
+	least := meminfo(root, "MemTotal:")
+	for _, g := range groups(root) {
+		if limit, ok := number(root, path.Join(g.dir, g.limit)); ok && limit > 0 {
+			least = min(least, limit)
+		}
 	}
 	return least
 }
 
-// ram reads MemTotal of /proc/meminfo, which is in KiB (proc(5)).
-func ram(root fs.FS) int64 {
+// meminfo reads a line of /proc/meminfo, which is in KiB (proc(5)).
+func meminfo(root fs.FS, name string) int64 {
 	text, err := fs.ReadFile(root, "proc/meminfo")
 	if err != nil {
 		return fallback
 	}
 	for line := range bytes.Lines(text) {
 		fields := strings.Fields(string(line))
-		if len(fields) >= 2 && fields[0] == "MemTotal:" {
+		if len(fields) >= 2 && fields[0] == name {
 			if kib, err := strconv.ParseInt(fields[1], 10, 64); err == nil && kib > 0 && kib < math.MaxInt64>>10 {
 				return kib << 10
 			}
@@ -46,50 +48,62 @@ func ram(root fs.FS) int64 {
 	return fallback
 }
 
-// groupLimits reads the limits of the groups named in /proc/self/cgroup
-// (cgroups(7)): "0::/path" for version 2, "n:memory:/path" for version 1.
-func groupLimits(root fs.FS) []int64 {
+// group is where the files of one control group are, and what they are called.
+type group struct {
+	dir, limit, used string
+	files            string // the line of memory.stat that counts pages of files
+}
+
+// groups finds the groups named in /proc/self/cgroup (cgroups(7)), each with
+// all above it: "0::/path" for version 2, "n:memory:/path" for version 1.
+func groups(root fs.FS) []group {
 	text, err := fs.ReadFile(root, "proc/self/cgroup")
 	if err != nil {
 		return nil
 	}
-	var limits []int64
+	var all []group
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for lines.Scan() {
 		parts := strings.SplitN(lines.Text(), ":", 3)
 		if len(parts) != 3 {
 			continue
 		}
-		var mount, file string
+		var kind group
 		switch {
 		case parts[1] == "":
-			mount, file = "sys/fs/cgroup", "memory.max"
+			kind = group{"sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"}
 		case strings.Contains(","+parts[1]+",", ",memory,"):
-			mount, file = "sys/fs/cgroup/memory", "memory.limit_in_bytes"
+			kind = group{"sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"}
 		default:
 			continue
 		}
-		limits = append(limits, upwards(root, mount, strings.Trim(parts[2], "/"), file)...)
+		all = append(all, kind.upwards(strings.Trim(parts[2], "/"))...)
 	}
-	return limits
+	return all
 }
 
-// upwards reads the limit of a group and of all above it. Inside a container
-// the path can be one of the host; then only the mount itself is there.
-func upwards(root fs.FS, mount, group, file string) []int64 {
-	var limits []int64
-	group = path.Clean(group)
-	if strings.HasPrefix(group, "..") {
-		group = "."
+// upwards is a group and all above it. Inside a container the path can be one
+// of the host; then only the mount itself is there.
+func (g group) upwards(name string) (all []group) {
+	name = path.Clean(name)
+	if strings.HasPrefix(name, "..") {
+		name = "."
 	}
-	for at := group; ; at = path.Dir(at) {
-		if text, err := fs.ReadFile(root, path.Join(mount, at, file)); err == nil {
-			if n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil && n > 0 {
-				limits = append(limits, n)
-			}
-		}
+	mount := g.dir
+	for at := name; ; at = path.Dir(at) {
+		g.dir = path.Join(mount, at)
+		all = append(all, g)
 		if at == "." || at == "/" {
-			return limits
+			return all
 		}
 	}
+}
+
+func number(root fs.FS, name string) (int64, bool) {
+	text, err := fs.ReadFile(root, name)
+	if err != nil {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	return n, err == nil
 }

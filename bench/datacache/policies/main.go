@@ -6,6 +6,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -57,8 +58,8 @@ func open(name string) (sim.Workload, error) {
 	if err != nil {
 		return sim.Workload{}, err
 	}
-	defer f.Close()
-	return sim.FromTrace(filepath.Base(name), f)
+	w, err := sim.FromTrace(filepath.Base(name), f)
+	return w, errors.Join(err, f.Close())
 }
 
 // play replays w through all policies and adds what each saved, in their order.

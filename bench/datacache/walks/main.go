@@ -32,11 +32,6 @@ import (
 	"github.com/terrazzo-data/terrazzo/ndslice"
 )
 
-var (
-	cases    = []string{"windows", "slabs", "viewers"}
-	variants = []string{"off", "lru", "gdsf", "hazard", "hazard+ahead"}
-)
-
 func main() {
 	share := flag.Float64("share", 0.5, "budget, as a part of the stack's bytes")
 	one := flag.String("one", "", "case/variant to run in this process")
@@ -64,8 +59,8 @@ type result struct {
 
 func table(folder, node string, share float64, _ string) error {
 	fmt.Println("| walk | cache | seconds | blocks decoded | CPU ms a request | peak RSS MiB |\n|---|---|---|---|---|---|")
-	for _, c := range cases {
-		for _, v := range variants {
+	for _, c := range []string{"windows", "slabs", "viewers"} {
+		for _, v := range []string{"off", "lru", "gdsf", "hazard", "hazard+ahead"} {
 			out, err := exec.CommandContext(context.Background(), os.Args[0], "-one", c+"/"+v, "-share", strconv.FormatFloat(share, 'g', -1, 64), folder, node).Output()
 			var exit *exec.ExitError
 			if errors.As(err, &exit) {

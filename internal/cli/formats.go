@@ -1,22 +1,26 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"text/tabwriter"
 
-	"github.com/terrazzo-data/terrazzo/internal/formats/all"
+	"github.com/terrazzo-data/terrazzo/internal/server"
 )
 
 type formatsCommand struct{}
 
 // Run lists formats, those that are missing something included.
-func (formatsCommand) Run(p *Program) error {
+func (formatsCommand) Run(p *Program) (err error) {
+	formats, _, stop := server.Formats(server.Program{Formats: p.Formats}, nil, 0, slog.New(slog.NewTextHandler(p.Err, nil)))
+	defer func() { err = errors.Join(err, stop()) }()
 	w := tabwriter.NewWriter(p.Out, 0, 4, 2, ' ', 0)
 	if _, err := fmt.Fprintln(w, "FORMAT\tEXTENSIONS\tMEDIA TYPE\tREAD BY"); err != nil {
 		return err
 	}
-	for _, f := range append(p.Formats, all.List()...) {
+	for _, f := range formats {
 		k := f.Kind()
 		by := k.Reads
 		if k.Missing != "" {

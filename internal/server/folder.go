@@ -11,7 +11,6 @@ import (
 	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/internal/catalog/dirtree"
 	"github.com/terrazzo-data/terrazzo/internal/config"
-	"github.com/terrazzo-data/terrazzo/internal/formats/all"
 	"github.com/terrazzo-data/terrazzo/internal/source"
 )
 
@@ -34,8 +33,12 @@ func (s *Server) openFolder(t config.Tree) (*dirtree.Tree, error) {
 	if err != nil {
 		return nil, err
 	}
+	formats, err := s.formats()
+	if err != nil {
+		return nil, err
+	}
 	tree, err := dirtree.Open(t.Args.Directory, dirtree.Options{
-		Name: t.Path, Formats: append(s.program.Formats, all.List()...), Memory: memory, Allow: t.Args.ReadableStorage,
+		Name: t.Path, Formats: formats, Memory: memory, Allow: t.Args.ReadableStorage,
 		Storage: source.Storage{
 			Consistency: source.Consistency(t.Args.Storage.Consistency), Revalidate: source.Revalidate(t.Args.Storage.Revalidate),
 			TrustAfter: time.Duration(t.Args.Storage.TrustAfter * float64(time.Second)),

@@ -48,6 +48,7 @@ type Server struct {
 	data      *datacache.Cache // layer 3; nil if it is off
 	cached    *respcache.Cache // layer 2; nil if it is off
 	stored    *memory.Store    // what layer 2 holds
+	readers   []adapter.Format // nil before the first folder
 	notes     []string         // what is said at the start
 	closers   []func() error
 	Telemetry *telemetry.Telemetry

@@ -19,7 +19,12 @@ import (
 // what is missing, and describing such a file is errdef.ErrUnsupported.
 //
 // To add a format, add a line.
-func List() []adapter.Format {
+func List() []adapter.Format { return With(nil) }
+
+// With is List with the formats that are read in other processes: native makes
+// the format of a kind, or returns nil if there is none.
+func With(native func(adapter.Kind) adapter.Format) []adapter.Format {
+	n := natives(native)
 	return append([]adapter.Format{
 		arrowfile.Format{},
 		csvfile.Format{},
@@ -28,10 +33,10 @@ func List() []adapter.Format {
 		sequence.Of(imagefile.JPEG{}),
 		imagefile.PNG{},
 		sequence.Of(imagefile.PNG{}),
-		netcdf3.Format{Else: lacks("netcdf4", "NetCDF-4", "application/x-netcdf", ".nc")},
+		netcdf3.Format{Else: n.format("netcdf4", "NetCDF-4", "application/x-netcdf", ".nc")},
 		npy.Format{},
 		sequence.Of(npy.Format{}),
 		parquetfile.Format{},
 		zarr.New(),
-	}, missing()...)
+	}, n.list()...)
 }

@@ -2,8 +2,10 @@ package sequence
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/terrazzo-data/terrazzo/adapter"
+	"github.com/terrazzo-data/terrazzo/errdef"
 )
 
 // member is a source of one of the files.
@@ -13,6 +15,15 @@ type member struct {
 }
 
 func (m member) Names() []string { return []string{m.name} }
+
+// Locate implements [adapter.Locator], if the source of the sequence does.
+func (m member) Locate(ctx context.Context, from, target string) (adapter.Place, error) {
+	l, ok := m.Source.(adapter.Locator)
+	if !ok {
+		return adapter.Place{}, fmt.Errorf("%s: files are not located here: %w", m.name, errdef.ErrUnsupported)
+	}
+	return l.Locate(ctx, from, target)
+}
 
 // held is a member whose file is open already: whoever opens it gets the same
 // one, so that what was compared is what is read.

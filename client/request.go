@@ -81,6 +81,9 @@ func (c *Client) once(ctx context.Context, q *query, refused bool) error {
 		return unreachable(ctx, fmt.Errorf("%s %s: %w", r.Method, withoutSecrets(q.url), errors.Unwrap(err)))
 	}
 	defer answer.Body.Close() //nolint:errcheck // it was only read
+	if answer.StatusCode == http.StatusNotModified && q.header["If-None-Match"] != nil {
+		return q.take(answer.Header, answer.StatusCode, http.NoBody)
+	}
 	if answer.StatusCode < 200 || answer.StatusCode > 299 {
 		return refusal(r, answer)
 	}

@@ -47,7 +47,7 @@ type flight struct {
 	err    error    // of failed
 	answer *http.Response
 	own    http.Header // what is not kept is for whoever began the flight
-	head   *variant // of shared; Size is -1 until the end if it was not announced
+	head   *variant    // of shared; Size is -1 until the end if it was not announced
 
 	mu      sync.Mutex // guards following
 	readers int

@@ -219,7 +219,7 @@ func (k *capture) findTwin(p *response) *flight {
 		return nil
 	}
 	<-twin.ready
-	if twin.mode != shared || !c.matches(twin.response.selectors, twin.response.language, k.x.r) {
+	if twin.mode != shared || c.purges.outdates(twin.mark, twin.response.groups) || !c.matches(twin.response.selectors, twin.response.language, k.x.r) {
 		twin.exit()
 		return nil
 	}

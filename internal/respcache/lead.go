@@ -142,6 +142,11 @@ func (x *exchange) follow(f *flight) (again bool, err error) {
 	if x.background {
 		return false, nil
 	}
+	if f.response != nil && x.c.purges.outdates(f.mark, f.response.groups) {
+		// What it brings was made untrue since it began, perhaps before this request came.
+		x.c.flights.leave(f)
+		return true, nil
+	}
 	switch f.mode {
 	case shared:
 		return x.share(f)

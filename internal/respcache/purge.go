@@ -41,6 +41,13 @@ func (p *purgeLog) mark() uint64 {
 	return p.seq
 }
 
+// outdates is since for those who do not hold p.mu.
+func (p *purgeLog) outdates(mark uint64, groups []string) bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.seq != mark && p.since(mark, groups)
+}
+
 // since tells whether one of groups was purged after mark. p.mu is held.
 func (p *purgeLog) since(mark uint64, groups []string) bool {
 	if mark < p.floor {

@@ -396,22 +396,34 @@ func TestFlightBudget(t *testing.T) {
 	}
 }
 
-// TestPurgeDuringFetch: what was purged while it was being fetched is not put back.
+// TestPurgeDuringFetch: what was purged while it was being fetched is not put back, and
+// nobody who comes after the purge gets it from those who fetch it still.
 func TestPurgeDuringFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var gets atomic.Int64
+		var gets, version atomic.Int64
 		c := newCache(t, func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodPut {
+				version.Add(1)
 				return
 			}
 			gets.Add(1)
-			slowly(cacheable)(w, r)
+			now := version.Load()
+			time.Sleep(time.Second)
+			w.Header().Set("Cache-Control", "max-age=60")
+			_, _ = fmt.Fprint(w, "version ", now)
 		}, nil)
 		_, done := leaver(t, c)
 		synctest.Wait()
 		ask(t, c, "PUT", "http://h/a")
+		for i, w := range crowd(t, c, 20, nobody) {
+			if w.Body.String() != "version 1" {
+				t.Errorf("asker %d, after the write: %q", i, w.Body)
+			}
+		}
 		<-done
-		ask(t, c, "GET", "http://h/a")
+		if got := ask(t, c, "GET", "http://h/a").Body.String(); got != "version 1" {
+			t.Errorf("later: %q", got)
+		}
 		wantCalls(t, &gets, 2)
 	})
 }

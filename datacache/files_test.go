@@ -88,7 +88,7 @@ func TestNoStaleFiles(t *testing.T) {
 			}
 		})
 	}
-	for state := int64(2); state < 60 && !t.Failed(); state++ {
+	for state := int64(2); state < 40 && !t.Failed(); state++ {
 		if state%7 == 3 { // cut off for a while
 			if err := os.Truncate(name, 1000); err != nil {
 				t.Fatal(err)

@@ -90,7 +90,7 @@ func TestModelConcurrently(t *testing.T) {
 	for worker := range 8 {
 		wg.Go(func() {
 			rng := rand.New(rand.NewPCG(uint64(worker), 9))
-			for range 2000 {
+			for range 800 {
 				switch rng.IntN(20) {
 				case 0:
 					c.Put("v", worker, rng.Int64N(budget/16), time.Second)
@@ -186,7 +186,7 @@ func TestNoStaleReads(t *testing.T) {
 			}
 		})
 	}
-	for h.state.Load() < 4000 && !t.Failed() {
+	for h.state.Load() < 800 && !t.Failed() {
 		h.state.Add(1)
 		for seen := trusted.Load() + racy.Load(); trusted.Load()+racy.Load() < seen+4; { // readers meet each state
 			runtime.Gosched()

@@ -53,6 +53,7 @@ const (
 	aheadShare  = 16   // of the budget: one in aheadShare
 	aheadDepth  = 2    // how many steps ahead
 	surely      = 2    // steps after which a walk is believed
+	bored       = 8    // needless guesses after which only each eighth step guesses
 	walksAtOnce = 16   // in one array
 	walkedAtAll = 1024 // arrays
 )
@@ -64,8 +65,11 @@ type walks struct{ list []*walk }
 type walk struct {
 	at, step int64
 	steps    int
+	idle     int             // guesses in a row of what was there already
 	ctx      context.Context //nolint:containedctx // of what is read for it
 	cancel   context.CancelFunc
+	lately   [32]uint64 // hashes of blocks that were guessed
+	next     int
 }
 
 func newAhead(c *Cache, limit int64) *ahead {
@@ -133,7 +137,7 @@ func (a *ahead) follow(array *array, block []int64) {
 		a.walks[array.path] = of
 	}
 	w := of.step(a.ctx, block[0])
-	if w.steps < surely {
+	if w.steps < surely || w.idle >= bored && w.steps%bored != 0 {
 		return
 	}
 	for d := int64(1); d <= aheadDepth; d++ {
@@ -141,10 +145,38 @@ func (a *ahead) follow(array *array, block []int64) {
 			return
 		}
 		next := append([]int64{block[0] + d*w.step}, block[1:]...)
+		if w.guessed(next) {
+			continue
+		}
 		a.running++
 		ctx := w.ctx
-		a.tasks.Go(func() { a.read(ctx, array, next) })
+		a.tasks.Go(func() { a.guess(ctx, w, array, next) })
 	}
+}
+
+// guess reads one block ahead for w, and notes whether that was of any use.
+func (a *ahead) guess(ctx context.Context, w *walk, array *array, block []int64) {
+	needless := a.read(ctx, array, block)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.running--
+	if w.idle++; !needless {
+		w.idle = 0
+	}
+}
+
+// guessed says whether the block was guessed lately, and notes that it is now.
+func (w *walk) guessed(block []int64) bool {
+	h := uint64(len(block))
+	for _, i := range block {
+		h = (h ^ uint64(i)) * 0x9e3779b97f4a7c15
+	}
+	if slices.Contains(w.lately[:], h) {
+		return true
+	}
+	w.lately[w.next%len(w.lately)] = h
+	w.next++
+	return false
 }
 
 // step finds the walk that a read at i belongs to, or begins one.
@@ -182,33 +214,31 @@ func (w *walk) turn(ctx context.Context, step int64) {
 		w.cancel()
 	}
 	w.ctx, w.cancel = context.WithCancel(ctx) //nolint:gosec // kept in the walk
-	w.step, w.steps = step, 0
+	w.step, w.steps, w.idle, w.lately = step, 0, 0, [32]uint64{}
 }
 
-// read reads one block ahead.
-func (a *ahead) read(ctx context.Context, array *array, block []int64) {
-	defer func() {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.running--
-	}()
+// read reads one block ahead, and says whether it was there already.
+func (a *ahead) read(ctx context.Context, array *array, block []int64) (needless bool) {
 	d, _, err := array.Describe(ctx)
 	if err != nil || d.Array == nil || !d.Grid.Contains(block) {
-		return
+		return false
 	}
 	v, err := array.Version(ctx, d, d.Grid.Of(block))
 	if err != nil {
-		return
+		return false
 	}
 	id := array.BlockID(v, block)
 	k := key{id.ID, wholeBlock}
 	size := d.Grid.Of(block).Len()*d.Array.DataType.ItemSize + Overhead
-	if !id.Trusted || id.ID == (adapter.ID{}) || a.cache.memory.at(k.hash()) != nil {
-		return
+	if a.cache.memory.at(k.hash()) != nil {
+		return true
 	}
-	r := a.reserve(k, size)
+	r := (*reservation)(nil)
+	if id.Trusted && id.ID != (adapter.ID{}) {
+		r = a.reserve(k, size)
+	}
 	if r == nil {
-		return
+		return false
 	}
 	defer a.release(r) // of a load that was not ours, or was given up
 	a.cache.note(Event{Kind: PrefetchBegun, Path: array.path, Bytes: size})
@@ -228,6 +258,7 @@ func (a *ahead) read(ctx context.Context, array *array, block []int64) {
 		}
 		return l, err
 	})
+	return false
 }
 
 // reservation is room for one guess that is being read.

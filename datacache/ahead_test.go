@@ -98,6 +98,27 @@ func TestGuessIsJoined(t *testing.T) {
 	})
 }
 
+// A walk through what is held costs next to nothing: guesses become rare.
+func TestHotWalkHardlyGuesses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack("s", 400, 1000)
+		c := newCache(t, datacache.Options{Bytes: 64 * mib, Prefetch: true})
+		a := arrayOf(t, c.Wrap(s, "s"))
+		for i := s.frames - 1; i >= 0; i-- {
+			mustRead(t, a, i)
+			synctest.Wait()
+		}
+		s.describes.Store(0)
+		for i := range s.frames {
+			mustRead(t, a, i)
+			synctest.Wait()
+		}
+		if n := s.describes.Load() - s.frames; n > s.frames/3 { // each read describes once itself
+			t.Errorf("%d guesses on a walk of %d frames that are all held", n, s.frames)
+		}
+	})
+}
+
 // Reads that lead nowhere are not walks.
 func TestJumpsAreNotFollowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -32,6 +32,7 @@ type stack struct {
 	untrusted  atomic.Bool
 	state      atomic.Uint64
 	reads      atomic.Int64
+	describes  atomic.Int64
 	before     func(ctx context.Context, block []int64) error // of each read; nil for nothing
 	mu         sync.Mutex
 	readsOf    map[int64]int
@@ -42,6 +43,7 @@ func newStack(name string, frames, frameBytes int64) *stack {
 }
 
 func (s *stack) Describe(context.Context) (*adapter.Description, adapter.Version, error) {
+	s.describes.Add(1)
 	t := structure.DType{Kind: 'u', ItemSize: 1, Endianness: structure.NotApplicable}
 	shape := []int64{s.frames, s.frameBytes}
 	return &adapter.Description{

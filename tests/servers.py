@@ -57,7 +57,7 @@ def free_port():
 
 def start(name, command, port, ready, env=None):
     """Runs a command until ready(log text, port) is true."""
-    log = OUT / "logs" / f"{name}.log"
+    log = OUT / "logs" / f"{name}_{port}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     home = OUT / "home" / name  # new each time: nothing is remembered from before
     shutil.rmtree(home, ignore_errors=True)
@@ -77,15 +77,23 @@ def start(name, command, port, ready, env=None):
         )
     server = Server(name, f"http://127.0.0.1:{port}", process, log, 0)
     _running.append(server)
-    while not ready(log, port):
-        spent = time.monotonic() - begun
-        if process.poll() is not None or spent > START_LIMIT:
-            server.stop()
-            why = f"not ready after {spent:.0f} s" if spent > START_LIMIT else f"ended with {process.returncode}"
-            raise RuntimeError(f"{name} {why}: {' '.join(map(str, command))}\n{log.read_text()[-3000:]}")
-        time.sleep(0.01)
+    try:
+        wait(server, command, lambda: ready(log, port), begun)
+    except BaseException:  # a test's time-out, too, leaves no server behind
+        server.stop()
+        raise
     server.started = time.monotonic() - begun
     return server
+
+
+def wait(server, command, ready, begun):
+    while not ready():
+        spent = time.monotonic() - begun
+        ended = server.process.poll()
+        if ended is not None or spent > START_LIMIT:
+            why = f"not ready after {spent:.0f} s" if ended is None else f"ended with {ended}"
+            raise RuntimeError(f"{server.name} {why}: {' '.join(map(str, command))}\n{server.log.read_text()[-3000:]}")
+        time.sleep(0.01)
 
 
 def _indexed(log, port):

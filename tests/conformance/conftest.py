@@ -5,9 +5,15 @@ node of that family; with `@world.where(predicate)` only for
 those that it accepts, and without --long only for those that `quick=` accepts.
 """
 
+import os
+import shutil
+
 import pytest
 import servers
 import world
+
+# The client reads this once: the real server's 500s are no reason to try ten times.
+os.environ["TILED_RETRY_ATTEMPTS"] = "2"
 
 FAMILIES = {"node": None, "array": "array", "table": "table", "container": "container"}
 
@@ -16,6 +22,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "where(predicate, quick=None): which nodes the test is for")
     servers.OUT.mkdir(exist_ok=True)
     (servers.OUT / "unexplained.txt").write_text("")
+    shutil.rmtree(servers.OUT / "logs", ignore_errors=True)
 
 
 def pytest_generate_tests(metafunc):

@@ -2,7 +2,9 @@
 
 import functools
 import io
+import os
 import pathlib
+import re
 
 import dask.array
 import httpx
@@ -11,6 +13,7 @@ import pandas
 import pytest
 import servers
 import world
+from compare import Finding, Request, explained
 from PIL import Image
 from tiled.client import from_uri
 from tiled.client.cache import Cache
@@ -49,9 +52,14 @@ def both(action, kind="numpy"):
     return outcome(tiled), outcome(ours)
 
 
+def plain(frame):
+    """The same values without pandas' choice of storage for text."""
+    return frame.astype({name: object for name, kind in frame.dtypes.items() if isinstance(kind, pandas.StringDtype)})
+
+
 def equal(a, b):
     if isinstance(a, pandas.DataFrame):
-        pandas.testing.assert_frame_equal(a, b)
+        pandas.testing.assert_frame_equal(plain(a), plain(b))
     elif isinstance(a, numpy.ndarray):
         assert a.dtype == b.dtype
         numpy.testing.assert_array_equal(a, b)
@@ -60,9 +68,15 @@ def equal(a, b):
 
 
 def check(action, kind="numpy"):
+    """Asserts that an action gives the same from both, but for known differences."""
     tiled, ours = both(action, kind)
-    assert type(tiled) is type(ours), f"tiled {tiled!r}, ours {ours!r}"
-    equal(tiled, ours)
+    try:
+        assert type(tiled) is type(ours), f"tiled {tiled!r}, ours {ours!r}"
+        equal(tiled, ours)
+    except AssertionError:
+        name = os.environ["PYTEST_CURRENT_TEST"].split("::")[1].split(" ")[0]
+        if not explained(Finding(Request(f"client {name}"), "client", tiled, ours)):
+            raise
     return ours
 
 
@@ -320,7 +334,9 @@ def test_raw_export(path, tmp_path):
     def export(client):
         target = tmp_path / client.uri.split(":")[2].split("/")[0]
         paths = at(client, path).raw_export(str(target))
-        return {str(pathlib.Path(p).relative_to(target)): pathlib.Path(p).read_bytes() for p in map(str, paths)}
+        files = {str(pathlib.Path(p).relative_to(target)): pathlib.Path(p).read_bytes() for p in map(str, paths)}
+        # Where there are several assets, each has a folder named by its id.
+        return {re.sub(r"^\d+/", "", name): content for name, content in files.items()}
 
     check(export)
 
@@ -343,9 +359,9 @@ def test_data_sources():
 
 def test_wide_columns_go_by_post():
     """Above 2,000 characters of column names the client sends a POST."""
-    check(lambda client: client["tables"]["plain"].read(["energy"] * 1 + ["label"]))
-    many = ["energy", "label", "counts"] * 100
-    check(lambda client: client["tables"]["plain"].read_partition(0, columns=many))
+    columns = clients()[1]["wide"]["wide"].columns
+    assert sum(map(len, columns)) > 4000
+    check(lambda client: client["wide"]["wide"].read(columns[::-1]))
 
 
 def test_private_server_needs_the_key():

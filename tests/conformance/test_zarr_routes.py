@@ -56,6 +56,9 @@ def test_chunks(path):
             continue
         assert ours.status_code == 200, ours.text
         decoded = numcodecs.Blosc().decode(ours.content)
+        if key.startswith("v3") and path == "arrays/i4be":
+            # Both say that their bytes are little-endian; the real one's are not.
+            decoded = numpy.frombuffer(decoded, "<i4").astype(">i4").tobytes()
         assert tiled.is_error or numcodecs.Blosc().decode(tiled.content) == decoded
 
 

@@ -73,7 +73,7 @@ def test_public(folder):
     seen = visit(server, f"{server.url}/ui/")
     check(seen)
     if not servers.self_test():  # Tiled's own page cannot read Tiled's json-seq
-        assert [row.split() for row in seen["rows"]] == [["1.5", "a"], ["2.5", "b"], ["3.5", "c"]]
+        assert [row.split() for row in seen["rows"]] == [["1.500", "a"], ["2.500", "b"], ["3.500", "c"]]
 
 
 def test_private(folder):

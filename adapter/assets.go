@@ -8,9 +8,11 @@ type AssetHolder interface {
 	// is its place in the list, counted from 1.
 	Assets(ctx context.Context) ([]Asset, error)
 	// OpenAsset opens a file of the asset with that id: relative is empty for
-	// an asset that is a file, and a path within one that is a folder.
+	// an asset that is a file, and a path within one that is a folder. The
+	// version is that of the open file; a file with a method
+	// Unchanged() error says by errdef.ErrChanged that it no longer holds.
 	// Errors as in [Source]; an id that is not there is errdef.ErrNotFound.
-	OpenAsset(ctx context.Context, id int, relative string) (File, Stamp, error)
+	OpenAsset(ctx context.Context, id int, relative string) (File, Version, error)
 	// Manifest lists the files in an asset that is a folder, relative to it.
 	Manifest(ctx context.Context, id int) ([]string, error)
 }

@@ -93,8 +93,8 @@ func (s *stack) Assets(context.Context) ([]adapter.Asset, error) {
 	return []adapter.Asset{{URI: "file:///" + s.name}}, nil
 }
 
-func (s *stack) OpenAsset(context.Context, int, string) (adapter.File, adapter.Stamp, error) {
-	return nil, adapter.Stamp{}, errdef.ErrNotFound
+func (s *stack) OpenAsset(context.Context, int, string) (adapter.File, adapter.Version, error) {
+	return nil, adapter.Version{}, errdef.ErrNotFound
 }
 
 func (s *stack) Manifest(context.Context, int) ([]string, error) { return nil, nil }

@@ -8,7 +8,6 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/errdef"
@@ -60,7 +59,7 @@ func (c *call) assetBytes() error {
 	case !asset.Directory && relative != "":
 		return invalid("parameter relative_path: the asset is a single file")
 	}
-	file, stamp, err := holder.OpenAsset(c.r.Context(), id, relative)
+	file, version, err := holder.OpenAsset(c.r.Context(), id, relative)
 	if err != nil {
 		return err
 	}
@@ -69,15 +68,11 @@ func (c *call) assetBytes() error {
 	if name == "" {
 		name = asset.URI
 	}
-	c.serveFile(file, stamp, path.Base(name))
+	c.serveFile(file, version, path.Base(name))
 	return nil
 }
 
-// settled is how old a file must be for its stamp to tell one state of it from
-// the next.
-const settled = 2 * time.Second
-
-func (c *call) serveFile(file adapter.File, stamp adapter.Stamp, name string) {
+func (c *call) serveFile(file adapter.File, version adapter.Version, name string) {
 	h := c.w.Header()
 	kind := mime.TypeByExtension(path.Ext(name))
 	if kind == "" {
@@ -86,15 +81,17 @@ func (c *call) serveFile(file adapter.File, stamp adapter.Stamp, name string) {
 	h.Set("Content-Type", kind)
 	h.Set("Content-Disposition", `attachment; filename="`+safeName(name)+`"`)
 	h.Set("X-Content-Type-Options", "nosniff")
-	v := adapter.Version{Trusted: time.Since(time.Unix(0, max(stamp.Mtime, stamp.Ctime))) > settled, Modified: stamp.Modified()}
-	check := validate(v, "asset", name, fmt.Sprint(stamp))
+	check := validate(version, "asset", name)
 	c.headers(check, "")
 	if check.tag == "" {
 		c.r.Header.Del("Range") // parts of a file that is changing do not fit together
 	}
 	c.started = true
 	http.ServeContent(&rangeGuard{ResponseWriter: c.w}, c.r, "", check.modified, &checkedFile{SectionReader: adapter.ReaderOf(file), unchanged: func() error {
-		return unchanged(file, stamp)
+		if f, ok := file.(interface{ Unchanged() error }); ok {
+			return f.Unchanged()
+		}
+		return nil
 	}})
 }
 
@@ -128,8 +125,9 @@ func (w *rangeGuard) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A checkedFile looks, before it gives the last bytes, whether the file is
-// still what it was. If not, the answer ends too short, which a client sees.
+// A checkedFile looks, before it gives bytes away, whether the file is still
+// what it was: also those of a range, which need not reach its end. If not, the
+// answer ends too short, which a client sees.
 type checkedFile struct {
 	*io.SectionReader
 	unchanged func() error
@@ -137,25 +135,12 @@ type checkedFile struct {
 
 func (f *checkedFile) Read(p []byte) (int, error) {
 	n, err := f.SectionReader.Read(p)
-	if at, _ := f.Seek(0, io.SeekCurrent); n > 0 && at >= f.Size() {
+	if n > 0 {
 		if changed := f.unchanged(); changed != nil {
 			return 0, changed
 		}
 	}
 	return n, err
-}
-
-// unchanged asks a file that can say so whether it still has the stamp.
-func unchanged(file adapter.File, stamp adapter.Stamp) error {
-	f, ok := file.(interface{ Stamp() (adapter.Stamp, error) })
-	if !ok {
-		return nil
-	}
-	now, err := f.Stamp()
-	if err == nil && now != stamp {
-		err = errdef.ErrChanged
-	}
-	return err
 }
 
 // assetManifest answers GET /asset/manifest/{path}.

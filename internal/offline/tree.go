@@ -4,6 +4,7 @@ package offline
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -264,16 +265,17 @@ func (n *node) Manifest(_ context.Context, id int) ([]string, error) {
 }
 
 // OpenAsset implements [adapter.AssetHolder].
-func (n *node) OpenAsset(_ context.Context, id int, relative string) (adapter.File, adapter.Stamp, error) {
+func (n *node) OpenAsset(_ context.Context, id int, relative string) (adapter.File, adapter.Version, error) {
 	f, h, at, err := openPart(n.place(assetFile(id, relative)))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, adapter.Stamp{}, notHeld(n.path, "the file "+strings.TrimSpace(relative))
+		return nil, adapter.Version{}, notHeld(n.path, "the file "+strings.TrimSpace(relative))
 	}
 	if err != nil {
-		return nil, adapter.Stamp{}, err
+		return nil, adapter.Version{}, err
 	}
-	stamp := adapter.Stamp{Size: h.Size, Mtime: h.Fetched.UnixNano(), Ctime: h.Fetched.UnixNano()}
-	return &partFile{SectionReader: io.NewSectionReader(f, at, h.Size), f: f}, stamp, nil
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %d %s %d", n.path, id, h.Size, relative, h.Fetched.UnixNano()))
+	version := adapter.Version{ID: adapter.ID(sum[:16]), Trusted: true, Modified: h.Fetched}
+	return &partFile{SectionReader: io.NewSectionReader(f, at, h.Size), f: f}, version, nil
 }
 
 // partFile is the body of a part as a file.

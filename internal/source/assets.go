@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io/fs"
 	"net/url"
@@ -60,21 +61,25 @@ func (n *Node) asset(id int) (string, error) {
 	return n.item.Names[id-1], nil
 }
 
-// OpenAsset implements [adapter.AssetHolder]. The file's Stamp method says what
-// it has become meanwhile.
-func (n *Node) OpenAsset(ctx context.Context, id int, relative string) (adapter.File, adapter.Stamp, error) {
+// OpenAsset implements [adapter.AssetHolder].
+func (n *Node) OpenAsset(ctx context.Context, id int, relative string) (adapter.File, adapter.Version, error) {
 	name, err := n.asset(id)
 	if err != nil {
-		return nil, adapter.Stamp{}, err
+		return nil, adapter.Version{}, err
 	}
 	if (relative != "") != (name == ".") || relative != "" && (!valid(relative) || relative == ".") {
-		return nil, adapter.Stamp{}, fmt.Errorf("%s: %q names no file of the asset: %w", n.item.Path, relative, errdef.ErrNotFound)
+		return nil, adapter.Version{}, fmt.Errorf("%s: %q names no file of the asset: %w", n.item.Path, relative, errdef.ErrNotFound)
 	}
-	f, err := n.wall.Open(ctx, path.Join(n.full(name), relative))
+	full := path.Join(n.full(name), relative)
+	f, err := n.wall.Open(ctx, full)
 	if err != nil {
-		return nil, adapter.Stamp{}, err
+		return nil, adapter.Version{}, err
 	}
-	return f, f.stamp, nil
+	h := sha256.New()
+	hashFile(h, full, f.stamp)
+	v := adapter.Version{Trusted: n.wall.Trusted(full, f.stamp), Modified: f.stamp.Modified()}
+	copy(v.ID[:], h.Sum(nil))
+	return f, v, nil
 }
 
 // maxManifest bounds the files that are listed of one folder.

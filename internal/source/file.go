@@ -4,6 +4,7 @@ import (
 	"os"
 
 	"github.com/terrazzo-data/terrazzo/adapter"
+	"github.com/terrazzo-data/terrazzo/errdef"
 )
 
 // File is an open regular file. It implements [adapter.File].
@@ -25,6 +26,16 @@ func (f *File) Stamp() (adapter.Stamp, error) {
 		return adapter.Stamp{}, fault(err)
 	}
 	return stampOf(info), nil
+}
+
+// Unchanged says with errdef.ErrChanged that the file is not what it was when
+// it was opened.
+func (f *File) Unchanged() error {
+	now, err := f.Stamp()
+	if err == nil && now != f.stamp {
+		err = errdef.ErrChanged
+	}
+	return err
 }
 
 // Close closes the file.

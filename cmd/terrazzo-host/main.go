@@ -14,6 +14,8 @@ import (
 
 	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/internal/formats/native/hdf5file"
+	"github.com/terrazzo-data/terrazzo/internal/formats/native/tifffile"
+	"github.com/terrazzo-data/terrazzo/internal/formats/sequence"
 	"github.com/terrazzo-data/terrazzo/internal/host"
 )
 
@@ -21,6 +23,8 @@ import (
 func formats() []adapter.Format {
 	return []adapter.Format{
 		hdf5file.New(),
+		tifffile.Format{},
+		sequence.Of(tifffile.Format{}),
 	}
 }
 

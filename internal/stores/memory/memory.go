@@ -23,10 +23,11 @@ import (
 )
 
 // overhead is what an entry costs besides its bytes: the structs, a map slot, the
-// policy's record, measured at 420 bytes and rounded up.
+// policy's record. 310 bytes of live heap were measured with 100,000 entries; the rest is
+// for what the policy remembers of entries that are gone.
 const overhead = 512
 
-// perGroup is the same for one membership of a group.
+// perGroup is the same for one membership of a group: 64 bytes measured.
 const perGroup = 96
 
 // Options say how to build a [Store].

@@ -99,11 +99,14 @@ func credentials(h http.Header, query url.Values) (key string, shown bool, err e
 		return query.Get("api_key"), true, nil
 	}
 	if value := h.Get("Authorization"); value != "" {
-		scheme, key, ok := strings.Cut(value, " ")
-		if ok && !strings.EqualFold(scheme, "Apikey") {
-			return "", false, fmt.Errorf("authorization: expected the scheme 'Apikey', as in 'Authorization: Apikey KEY': %w", errdef.ErrInvalid)
+		scheme, key, _ := strings.Cut(value, " ")
+		switch strings.ToLower(scheme) {
+		case "apikey":
+			return strings.TrimSpace(key), true, nil // without a key it is a wrong one
+		case "bearer":
+			return "", true, nil // a token of a login that this server does not have: refused as a wrong key is
 		}
-		return strings.TrimSpace(key), true, nil // without a scheme there is no key, which is a wrong one
+		return "", false, fmt.Errorf("authorization: expected the scheme 'Apikey', as in 'Authorization: Apikey KEY': %w", errdef.ErrInvalid)
 	}
 	r := http.Request{Header: h}
 	if c, err := r.Cookie(KeyCookie); err == nil && c.Value != "" {

@@ -9,13 +9,17 @@ FUZZTIME ?= 3s
 PYTEST ?=
 PORT ?= 8000
 
-.PHONY: help build demo setup check vet lint fmt test test-go test-race test-python test-long fuzz bench bench-quick clean
+.PHONY: help build demo setup check vet lint fmt test test-go test-native test-race test-python test-long fuzz bench bench-quick clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## build the program: bin/terrazzo
+build: ## build the programs: bin/terrazzo, and bin/terrazzo-host where the C libraries are
 	CGO_ENABLED=0 go build -trimpath -o bin/terrazzo ./cmd/terrazzo
+	@tools/setup native
+	@if pkg-config --exists hdf5-serial libdeflate libtiff-4 2>/dev/null; then \
+		echo CGO_ENABLED=1 go build -tags native -trimpath -o bin/terrazzo-host ./cmd/terrazzo-host; \
+		CGO_ENABLED=1 go build -tags native -trimpath -o bin/terrazzo-host ./cmd/terrazzo-host; fi
 
 demo: build ## serve demo data and print how to read it (PORT=8000)
 	@tools/setup demo
@@ -43,6 +47,12 @@ fmt: ## format the Go and Python code
 test-go: ## run the Go tests
 	go test ./...
 
+test-native: build ## run the Go tests of what is read with C libraries
+	@if [ -x bin/terrazzo-host ]; then \
+		CGO_ENABLED=1 go vet -tags native ./cmd/terrazzo-host ./internal/formats/native/... && \
+		CGO_ENABLED=1 go test -tags native ./cmd/terrazzo-host ./internal/formats/native/...; \
+	elif [[ ",$${TEST_MUST_RUN:-}," == *,native,* ]]; then echo "no bin/terrazzo-host, and TEST_MUST_RUN names native"; exit 1; fi
+
 test-race: ## run the Go tests of what is concurrent with the race detector
 	go test -race $$(tools/concurrent)
 
@@ -53,7 +63,7 @@ test-python: build ## compare with the real Tiled, and open the web page in a br
 	@tools/setup python node
 	.venv/bin/python -m pytest tests $(PYTEST)
 
-test: setup vet lint test-go test-race fuzz test-python ## everything, in seconds per fuzz target
+test: setup vet lint test-go test-native test-race fuzz test-python ## everything, in seconds per fuzz target
 
 test-long: ## everything, with full counts and a minute per fuzz target
 	TERRAZZO_TEST_LONG=1 $(MAKE) test FUZZTIME=60s PYTEST=--long

@@ -218,6 +218,9 @@ func (r *reader) library(ctx context.Context, dst []byte, sel ndslice.Selection)
 			return err
 		}
 		// What is behind a virtual data set stays open with it.
+		if err == nil {
+			err = r.opened(s.file, sel)
+		}
 		denied, changed := s.file.denied, s.file.err
 		s.file.denied, s.file.err = nil, nil
 		s.file.closeSets()
@@ -229,6 +232,26 @@ func (r *reader) library(ctx context.Context, dst []byte, sel ndslice.Selection)
 		}
 		return err
 	})
+}
+
+// opened says whether the library has opened what a part of a virtual data set
+// comes from: where it cannot, it gives fill values without a word.
+func (r *reader) opened(f *file, sel ndslice.Selection) error {
+	paths := make(map[string]bool)
+	for _, each := range r.lib.files {
+		for _, h := range each.open {
+			paths[h.path] = true
+		}
+	}
+	for _, place := range f.allowed {
+		for _, s := range r.notes.Sources {
+			if s.Name == place.Name && s.Start != nil && !place.Stamp.Absent && !paths[place.Path] &&
+				(adapter.Part{Start: s.Start, Stop: s.Stop}).Meets(sel) {
+				return fmt.Errorf("%s: cannot be opened as part of a virtual data set: %w", s.Name, errdef.ErrUnprocessable)
+			}
+		}
+	}
+	return nil
 }
 
 // region selects a part of the data set, and the memory for it. The caller

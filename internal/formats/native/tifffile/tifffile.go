@@ -92,9 +92,7 @@ func describe(ctx context.Context, file adapter.File) (*adapter.Description, err
 		return nil, err
 	}
 	n.Lead = lead
-	if n.Raw, n.Places, err = places(f, s, lead, dtype.ItemSize); err != nil {
-		return nil, err
-	}
+	n.Raw, n.Places = places(f, s, lead, dtype.ItemSize)
 	metadata, err := f.Metadata(f.Pages[0])
 	if err != nil {
 		return nil, err
@@ -181,7 +179,7 @@ func cut(block []int64, l *tiffmeta.Layout, item int64) {
 }
 
 // places are where the pages are, encoded for the notes.
-func places(f *tiffmeta.File, s *tiffmeta.Series, lead int, item int64) (raw bool, encoded []byte, err error) {
+func places(f *tiffmeta.File, s *tiffmeta.Series, lead int, item int64) (raw bool, encoded []byte) {
 	if s.Run {
 		at, _ := f.Contiguous(s.Pages[0])
 		shape, _ := s.Layout().Shape()
@@ -195,7 +193,7 @@ func places(f *tiffmeta.File, s *tiffmeta.Series, lead int, item int64) (raw boo
 		for i := range count {
 			list = append(list, at+i*item)
 		}
-		return true, pack(list), nil
+		return true, pack(list)
 	}
 	offsets, directories := make([]int64, len(s.Pages)), make([]int64, len(s.Pages))
 	raw = true
@@ -210,9 +208,9 @@ func places(f *tiffmeta.File, s *tiffmeta.Series, lead int, item int64) (raw boo
 		}
 	}
 	if raw {
-		return true, pack(offsets), nil
+		return true, pack(offsets)
 	}
-	return false, pack(directories), nil
+	return false, pack(directories)
 }
 
 func pack(list []int64) []byte {

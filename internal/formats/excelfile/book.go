@@ -25,9 +25,8 @@ const (
 
 // book is an open workbook.
 type book struct {
-	file    *watched
-	archive *zip.Reader
-	parts   map[string]*zip.File
+	file  *watched
+	parts map[string]*zip.File
 	// workbook is the name of the part that lists the sheets.
 	workbook string
 	sheets   []sheet

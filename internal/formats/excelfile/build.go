@@ -88,6 +88,7 @@ func (b *builder) put(word uint64, valid bool) {
 			b.words = append(b.words, make([]byte, 8)...)
 		}
 		word = uint64(len(b.text))
+	default:
 	}
 	for i := range 8 {
 		b.words = append(b.words, byte(word>>(8*i)))
@@ -107,6 +108,7 @@ func (b *builder) add(c *cell) bool {
 	case kindText:
 		b.addText(c)
 		return true
+	default:
 	}
 	value := *c
 	if c.kind == cellText {
@@ -120,12 +122,12 @@ func (b *builder) add(c *cell) bool {
 			return false
 		}
 	}
-	switch {
-	case b.kind == kindTruth:
+	switch b.kind {
+	case kindTruth:
 		b.text = append(b.text, value.String()...)
 		b.put(0, true)
 		return value.kind == cellBool
-	case b.kind == kindFloat:
+	case kindFloat:
 		b.put(math.Float64bits(value.asFloat()), true)
 	default:
 		b.put(uint64(value.number), true)

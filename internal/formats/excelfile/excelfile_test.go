@@ -99,7 +99,7 @@ func compare(t *testing.T, where string, got arrow.Array, want []*string) {
 			}
 			continue
 		}
-		value := ""
+		var value string
 		switch a := got.(type) {
 		case *array.Float64:
 			f, err := strconv.ParseFloat(*w, 64)
@@ -214,9 +214,9 @@ func TestBombs(t *testing.T) {
 		shared func(w *zip.Writer)
 		want   error
 	}{
-		"part":  {repeat("w.xml", "<w>", "<!-- nothing at all -->", 33), errdef.ErrUnsupported},
-		"text":  {repeat("t.xml", "<sst><si><t>", "a", 64), errdef.ErrUnprocessable},
-		"tag":   {repeat("t.xml", "<sst ", "a", 64), errdef.ErrUnprocessable},
+		"part": {repeat("w.xml", "<w>", "<!-- nothing at all -->", 33), errdef.ErrUnsupported},
+		"text": {repeat("t.xml", "<sst><si><t>", "a", 64), errdef.ErrUnprocessable},
+		"tag":  {repeat("t.xml", "<sst ", "a", 64), errdef.ErrUnprocessable},
 	} {
 		content := workbook(t, `<row><c t="s"><v>0</v></c></row>`, c.shared)
 		src := adaptertest.NewMemory(map[string]string{"a.xlsx": content}, "a.xlsx")

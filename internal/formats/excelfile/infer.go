@@ -102,6 +102,7 @@ func (t *tally) add(c *cell) {
 		if _, ok := truth(c.text); !ok {
 			t.other = true
 		}
+	default:
 	}
 }
 
@@ -126,14 +127,13 @@ func (t *tally) kind(rows int64) columnKind {
 	case rows == 0:
 		return kindText
 	case t.dates || t.times || t.spans:
-		alone := !numbers && !t.bools && !t.texts && !t.times && !(t.dates && t.spans)
 		switch {
-		case alone && t.dates && !t.far:
+		case numbers || t.bools || t.texts || t.times || t.dates && t.spans || t.far:
+			return kindText
+		case t.dates:
 			return kindDate
-		case alone && t.spans:
-			return kindSpan
 		}
-		return kindText
+		return kindSpan
 	case t.texts:
 		switch {
 		case t.other || numbers:

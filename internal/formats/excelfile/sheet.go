@@ -3,11 +3,11 @@ package excelfile
 import (
 	"context"
 	"encoding/xml"
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
 
-	"fmt"
 	"github.com/terrazzo-data/terrazzo/errdef"
 )
 

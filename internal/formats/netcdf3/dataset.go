@@ -107,7 +107,7 @@ func newMember(h *header, v *variable, joined []bool) *member {
 	}
 	last := len(m.dims) - 1
 	// Records are no characters of one text: they do not lie together.
-	if v.kind == typeChar && last >= 0 && joined[v.dims[last]] && !(v.record && last == 0) && m.shape[last] > 0 && m.shape[last] <= maxText {
+	if v.kind == typeChar && last >= 0 && joined[v.dims[last]] && (!v.record || last > 0) && m.shape[last] > 0 && m.shape[last] <= maxText {
 		m.dtype.ItemSize = m.shape[last]
 		m.dims, m.shape = m.dims[:last], m.shape[:last]
 	}

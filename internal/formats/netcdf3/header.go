@@ -318,7 +318,7 @@ func (d *decoder) uint64() uint64 { return binary.BigEndian.Uint64(d.bytes(8)) }
 
 // count reads a NON_NEG.
 func (d *decoder) count() int64 {
-	n := uint64(0)
+	var n uint64
 	if d.wide {
 		n = d.uint64()
 	} else {
@@ -333,7 +333,7 @@ func (d *decoder) count() int64 {
 
 // offset reads an OFFSET.
 func (d *decoder) offset(version byte) int64 {
-	n := uint64(0)
+	var n uint64
 	if version == 1 {
 		n = uint64(d.uint32())
 	} else {

@@ -153,7 +153,8 @@ func (f *File) check(p *Page, depth int64) error {
 // odd sizes in the next larger type, single bits as bool.
 // errdef.ErrUnsupported for those that numpy has no type for.
 func (l *Layout) DType() (structure.DType, error) {
-	kind, size := byte(0), l.Bits/8
+	var kind byte
+	size := l.Bits / 8
 	switch {
 	case (l.Format == 1 || l.Format == 4) && l.Bits == 1:
 		kind, size = 'b', 1

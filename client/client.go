@@ -4,6 +4,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -117,17 +118,18 @@ func WithUserAgent(name string) Option {
 // it and used.
 //
 // Errors: errdef.ErrInvalid for what is no such URL, ErrUnavailable for a server that
-// cannot be reached, ErrUnprocessable for one that is no Tiled server.
+// cannot be reached, ErrUnprocessable for one that is no Tiled server. Through a cache
+// that is offline nothing need be known of the server: [Client.About] may be empty.
 func Connect(ctx context.Context, rawURL string, options ...Option) (*Client, error) {
-	place, err := parseURL(rawURL)
+	place, err := ParseURL(rawURL)
 	if err != nil {
 		return nil, err
 	}
 	c := &Client{
-		api: place.api, start: place.node, agent: "terrazzo-client", parallel: DefaultParallel,
+		api: place.API, start: place.Path, agent: "terrazzo-client", parallel: DefaultParallel,
 		limit: DefaultLimit, window: DefaultWindow, codings: map[string]coding.Coding{},
 	}
-	if err := WithAPIKey(place.key).apply(c); err != nil {
+	if err := WithAPIKey(place.Key).apply(c); err != nil {
 		return nil, err
 	}
 	for _, o := range options {
@@ -202,6 +204,10 @@ func (c *Client) Start() []string { return append([]string{}, c.start...) }
 // key is right shows with the first node.
 func (c *Client) readAbout(ctx context.Context) error {
 	doc, err := c.document(ctx, c.api+"/", nil)
+	if errors.Is(err, ErrNotAvailableOffline) {
+		// Servers do not want it kept, and nothing that is held needs it.
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
@@ -241,23 +247,27 @@ func (a *About) authentication(doc map[string]any) {
 	}
 }
 
-// place is a URL taken apart.
-type place struct {
-	api, key string
-	node     []string
+// Address is a URL taken apart.
+type Address struct {
+	// API is the address of the server's API, as [Client.URL] gives it.
+	API string
+	// Path is the node that the URL names, empty for the root.
+	Path []string
+	// Key is the API key in the URL, or "".
+	Key string
 }
 
-// parseURL finds the API and the node in a URL, as Tiled's client does, and in the
-// address of a node in the web page.
-func parseURL(raw string) (place, error) {
+// ParseURL finds the API and the node in a URL, as Tiled's client does, and in the
+// address of a node in the web page. What is no such URL is errdef.ErrInvalid.
+func ParseURL(raw string) (Address, error) {
 	if !strings.Contains(raw, "://") {
 		raw = "http://" + raw
 	}
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return place{}, fmt.Errorf("URL %q: expected http://host:port or https://host: %w", withoutSecrets(raw), errdef.ErrInvalid)
+		return Address{}, fmt.Errorf("URL %q: expected http://host:port or https://host: %w", withoutSecrets(raw), errdef.ErrInvalid)
 	}
-	p := place{key: u.Query().Get("api_key")}
+	p := Address{Key: u.Query().Get("api_key")}
 	before, node, _ := strings.Cut(u.EscapedPath(), "/metadata")
 	if head, tail, ok := strings.Cut(before, "/ui"); ok && (tail == "" || tail[0] == '/') {
 		before, node = head, strings.TrimPrefix(tail, "/browse")
@@ -275,11 +285,11 @@ func parseURL(raw string) (place, error) {
 		}
 		decoded, err := url.PathUnescape(segment)
 		if err != nil {
-			return place{}, fmt.Errorf("URL: path segment %q: %w: %w", segment, err, errdef.ErrInvalid)
+			return Address{}, fmt.Errorf("URL: path segment %q: %w: %w", segment, err, errdef.ErrInvalid)
 		}
-		p.node = append(p.node, decoded)
+		p.Path = append(p.Path, decoded)
 	}
-	p.api = u.Scheme + "://" + strings.ToLower(u.Host) + before
+	p.API = u.Scheme + "://" + strings.ToLower(u.Host) + before
 	return p, nil
 }
 

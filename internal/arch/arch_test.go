@@ -52,6 +52,7 @@ var may = map[string][]string{
 	"internal/memlimit":               {},
 	"internal/offline":                below("client", "internal/auth", "internal/budget", "internal/catalog", "internal/coding", "internal/column", "internal/httpapi", "internal/media", "internal/webui"),
 	"internal/personal":               {"errdef", "httpcache"},
+	"internal/profile":                {"client", "errdef"},
 	"internal/proxy":                  {"errdef", "httpcache/rfc9111", "internal/flight", "internal/respcache", "internal/stores/*", "store"},
 	"internal/respcache":              {"errdef", "httpcache/rfc9111", "store"},
 	"internal/server":                 {"*"},

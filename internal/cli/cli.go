@@ -13,6 +13,8 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/terrazzo-data/terrazzo/adapter"
+	"github.com/terrazzo-data/terrazzo/client"
+	"github.com/terrazzo-data/terrazzo/errdef"
 )
 
 // Program is one run of the program.
@@ -27,12 +29,23 @@ func (p *Program) say(format string, args ...any) { _, _ = fmt.Fprintf(p.Err, fo
 
 // grammar is the command line as kong reads it.
 type grammar struct {
-	Serve   serveCommand   `cmd:"" help:"Serve data over HTTP."`
-	Config  configCommand  `cmd:"" help:"Work with configuration files."`
-	Index   indexCommand   `cmd:"" help:"Look into all files of a folder ahead of time, so that searches by metadata answer at once."`
-	Formats formatsCommand `cmd:"" help:"List the file formats that this installation reads."`
-	Proxy   proxyCommand   `cmd:"" help:"Put the response cache, and an offline mode, in front of any Tiled server."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Serve    serveCommand    `cmd:"" help:"Serve data over HTTP."`
+	Config   configCommand   `cmd:"" help:"Work with configuration files."`
+	Index    indexCommand    `cmd:"" help:"Look into all files of a folder ahead of time, so that searches by metadata answer at once."`
+	Formats  formatsCommand  `cmd:"" help:"List the file formats that this installation reads."`
+	Proxy    proxyCommand    `cmd:"" help:"Put the response cache, and an offline mode, in front of any Tiled server."`
+	Ls       lsCommand       `cmd:"" help:"List the members of a container on any Tiled server." group:"client"`
+	Tree     treeCommand     `cmd:"" help:"Draw what lies below a node." group:"client"`
+	Info     infoCommand     `cmd:"" help:"Say what is known of a node." group:"client"`
+	Get      getCommand      `cmd:"" help:"Write a node's data to a file or a pipe." group:"client"`
+	Search   searchCommand   `cmd:"" help:"Find members of a container by their metadata." group:"client"`
+	Export   exportCommand   `cmd:"" help:"Write a container and all below it to a folder, to Zarr or to HDF5." group:"client"`
+	Download downloadCommand `cmd:"" help:"Keep nodes for when there is no network." group:"client"`
+	Offline  offlineCommand  `cmd:"" help:"Work with what was downloaded." group:"client"`
+	Cache    cacheCommand    `cmd:"" help:"Say what is held, refresh it, forget it." group:"client"`
+	Login    loginCommand    `cmd:"" help:"Make a profile: a name for a server and who you are there." group:"client"`
+	Open     openCommand     `cmd:"" help:"Open a node in the web page of its server." group:"client"`
+	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 
 // Exit statuses.
@@ -40,7 +53,31 @@ const (
 	exitOK    = 0
 	exitError = 1
 	exitUsage = 2
+	// Of commands that talk to a server.
+	exitNotFound    = 3
+	exitForbidden   = 4
+	exitUnavailable = 5
+	exitOffline     = 6
 )
+
+// exitOf is the status for an error. docs/command-line.md lists them.
+func exitOf(err error) int {
+	for _, status := range []struct {
+		err  error
+		exit int
+	}{
+		{client.ErrNotAvailableOffline, exitOffline},
+		{errdef.ErrNotFound, exitNotFound},
+		{errdef.ErrUnauthenticated, exitForbidden},
+		{errdef.ErrForbidden, exitForbidden},
+		{errdef.ErrUnavailable, exitUnavailable},
+	} {
+		if errors.Is(err, status.err) {
+			return status.exit
+		}
+	}
+	return exitError
+}
 
 // Run runs the program and returns its exit status.
 func Run(ctx context.Context, p Program) int {
@@ -48,7 +85,7 @@ func Run(ctx context.Context, p Program) int {
 	exit := -1
 	parser, err := kong.New(&g, kong.Name("terrazzo"),
 		kong.Description("Serves chunked arrays and tables in files over HTTP, to the clients and the web page of Tiled."),
-		kong.Writers(p.Out, p.Err), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Writers(p.Out, p.Err), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.ExplicitGroups([]kong.Group{{Key: "client", Title: "Work with any Tiled server:"}}),
 		kong.Exit(func(code int) { exit = code }), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(&p))
 	if err != nil {
 		p.say("terrazzo: %v\n", err)
@@ -56,6 +93,9 @@ func Run(ctx context.Context, p Program) int {
 	}
 	if len(p.Args) == 0 {
 		p.Args = []string{"--help"}
+	}
+	if len(p.Args) > 1 && p.Args[0] == "--offline" {
+		p.Args = append([]string{p.Args[1], p.Args[0]}, p.Args[2:]...) // it belongs to the command
 	}
 	parsed, err := parser.Parse(p.Args)
 	if exit >= 0 { // --help was asked for and given
@@ -67,7 +107,7 @@ func Run(ctx context.Context, p Program) int {
 	}
 	if err := parsed.Run(); err != nil && !errors.Is(err, context.Canceled) {
 		p.say("terrazzo: %v\n", err)
-		return exitError
+		return exitOf(err)
 	}
 	return exitOK
 }

@@ -35,6 +35,13 @@ type library struct {
 	driver C.hid_t
 	files  map[string]*file
 	clock  uint64
+	// allowed are the files that the library may open in this job, by the
+	// paths it makes of their names; denied the paths it tried that nobody
+	// has decided about. They are not one file's: files that are open are
+	// shared, and so is what they try to open.
+	allowed map[string]adapter.Place
+	denied  []string
+	fault   error // what opening met
 }
 
 const (
@@ -70,6 +77,7 @@ func (l *library) do(ctx context.Context, run func() error) (adapter.Cost, error
 			return
 		}
 		C.tz_reset()
+		l.allowed, l.denied, l.fault = make(map[string]adapter.Place), nil, nil
 		start := time.Now()
 		err = run()
 		n := C.tz_counted()
@@ -111,11 +119,6 @@ type file struct {
 	place  adapter.Place
 	id     C.hid_t
 	handle cgo.Handle
-	// allowed are the files that the library may open besides, by the paths
-	// it makes of their names.
-	allowed map[string]adapter.Place
-	// denied are the paths it tried that nobody has decided about yet.
-	denied []string
 	// open are the stamps of what it has open, by descriptor.
 	open map[int]held
 	sets map[uint64]*set
@@ -162,8 +165,8 @@ func (f *file) openFor(name string) int {
 		}
 		name = filepath.Clean(name)
 		var ok bool
-		if place, ok = f.allowed[name]; !ok {
-			f.denied = append(f.denied, name)
+		if place, ok = f.lib.allowed[name]; !ok {
+			f.lib.denied = append(f.lib.denied, name)
 			return -1
 		}
 		if place.Stamp.Absent {
@@ -172,12 +175,12 @@ func (f *file) openFor(name string) int {
 	}
 	fd, err := syscall.Open(place.Path, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	if err != nil {
-		f.err = opening(place.Name, err)
+		f.lib.fault = opening(place.Name, err)
 		return -1
 	}
 	var st syscall.Stat_t
 	if err := syscall.Fstat(fd, &st); err != nil || st.Mode&syscall.S_IFMT != syscall.S_IFREG || !same(place.Stamp, st) {
-		f.err = fmt.Errorf("%s: %w", place.Name, errdef.ErrChanged)
+		f.lib.fault = fmt.Errorf("%s: %w", place.Name, errdef.ErrChanged)
 		_ = syscall.Close(fd)
 		return -1
 	}
@@ -217,13 +220,13 @@ func (l *library) file(place adapter.Place) (*file, error) {
 	f := l.files[place.Path]
 	if f == nil {
 		l.room()
-		f = &file{lib: l, place: place, allowed: make(map[string]adapter.Place), open: make(map[int]held), sets: make(map[uint64]*set)}
+		f = &file{lib: l, place: place, open: make(map[int]held), sets: make(map[uint64]*set)}
 		if err := f.begin(); err != nil {
 			return nil, err
 		}
 		l.files[place.Path] = f
 	}
-	f.used, f.when, f.err = l.clock, time.Now(), nil
+	f.used, f.when = l.clock, time.Now()
 	return f, nil
 }
 
@@ -248,7 +251,7 @@ func (f *file) allow(from adapter.Place, target string, place adapter.Place) {
 	if !filepath.IsAbs(target) {
 		path = filepath.Join(filepath.Dir(from.Path), target)
 	}
-	f.allowed[filepath.Clean(path)] = place
+	f.lib.allowed[filepath.Clean(path)] = place
 }
 
 // room closes the file used longest ago if there are too many.
@@ -269,6 +272,7 @@ func (l *library) room() {
 
 // begin opens the file itself.
 func (f *file) begin() error {
+	f.lib.fault = nil
 	f.handle = cgo.NewHandle(f)
 	fapl := C.tz_fapl(f.lib.driver, C.uintptr_t(f.handle))
 	if fapl < 0 {
@@ -280,7 +284,7 @@ func (f *file) begin() error {
 	defer C.free(unsafe.Pointer(path))
 	f.id = C.H5Fopen(path, C.H5F_ACC_RDONLY, fapl)
 	why := ""
-	if f.id < 0 && f.err == nil {
+	if f.id < 0 && f.lib.fault == nil {
 		why = failure()
 		f.id = C.H5Fopen(path, C.H5F_ACC_RDONLY|C.H5F_ACC_SWMR_READ, fapl)
 		f.swmr = f.id >= 0
@@ -291,8 +295,8 @@ func (f *file) begin() error {
 	_ = failure() // forget it
 	f.handle.Delete()
 	switch {
-	case f.err != nil:
-		return f.err
+	case f.lib.fault != nil:
+		return f.lib.fault
 	case strings.Contains(why, "already open for write") || strings.Contains(why, "consistency flags"):
 		return fmt.Errorf("%s: is open for writing; write in SWMR mode, or if its writer died run h5clear -s: %w", f.place.Name, errdef.ErrUnavailable)
 	case beingWritten(f.place.Stamp.Inode):

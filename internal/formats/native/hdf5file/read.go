@@ -219,10 +219,9 @@ func (r *reader) library(ctx context.Context, dst []byte, sel ndslice.Selection)
 		}
 		// What is behind a virtual data set stays open with it.
 		if err == nil {
-			err = r.opened(s.file, sel)
+			err = r.opened(sel)
 		}
-		denied, changed := s.file.denied, s.file.err
-		s.file.denied, s.file.err = nil, nil
+		denied, changed := r.lib.denied, r.lib.fault
 		s.file.closeSets()
 		switch {
 		case changed != nil:
@@ -236,14 +235,14 @@ func (r *reader) library(ctx context.Context, dst []byte, sel ndslice.Selection)
 
 // opened says whether the library has opened what a part of a virtual data set
 // comes from: where it cannot, it gives fill values without a word.
-func (r *reader) opened(f *file, sel ndslice.Selection) error {
+func (r *reader) opened(sel ndslice.Selection) error {
 	paths := make(map[string]bool)
 	for _, each := range r.lib.files {
 		for _, h := range each.open {
 			paths[h.path] = true
 		}
 	}
-	for _, place := range f.allowed {
+	for _, place := range r.lib.allowed {
 		for _, s := range r.notes.Sources {
 			if s.Name == place.Name && s.Start != nil && !place.Stamp.Absent && !paths[place.Path] &&
 				(adapter.Part{Start: s.Start, Stop: s.Stop}).Meets(sel) {

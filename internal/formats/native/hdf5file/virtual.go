@@ -256,20 +256,20 @@ func (noLinks) Locate(_ context.Context, from, target string) (adapter.Place, er
 // decided about.
 func (f *file) undecided(ctx context.Context, src adapter.Locator) error {
 	var needed error
-	for _, path := range f.denied {
+	for _, path := range f.lib.denied {
 		place, err := src.Locate(ctx, f.place.Name, path)
 		switch {
 		case errors.Is(err, errdef.ErrUnavailable):
 			needed = err
 		case errors.Is(err, errdef.ErrForbidden):
 			// The library looks in places of its own; there, nothing is.
-			f.allowed[path] = adapter.Place{Stamp: adapter.Stamp{Absent: true}}
+			f.lib.allowed[path] = adapter.Place{Stamp: adapter.Stamp{Absent: true}}
 		case err != nil:
 			return err
 		default:
-			f.allowed[path] = place
+			f.lib.allowed[path] = place
 		}
 	}
-	f.denied = nil
+	f.lib.denied = nil
 	return needed
 }

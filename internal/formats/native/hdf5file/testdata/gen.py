@@ -65,6 +65,43 @@ with h5py.File(f"{d}/user.h5","w",userblock_size=512) as f: f["x"]=np.arange(100
 with h5py.File(f"{d}/committed.hdf5","w") as f:
     f["named"]=np.dtype("f8"); f["x"]=np.arange(3)
 
+# Files that lead out of their folder, each in another way; "inside" leads in.
+def links(where, path):
+    with h5py.File(path, "w") as f:
+        f["link"] = h5py.ExternalLink(f"{where}/secret.h5", "/data")
+        f.create_dataset("raw", (3, 4), dtype="<i8", external=[(f"{where}/raw.bin", 0, h5py.h5f.UNLIMITED)])
+        for name, source in (("virtual", f"{where}/secret.h5"), ("nested", "nested.h5")):
+            lay = h5py.VirtualLayout((3, 4), dtype="i8")
+            lay[:] = h5py.VirtualSource(source, "data", shape=(3, 4))
+            f.create_virtual_dataset(name, lay, fillvalue=-1)
+        lay = h5py.VirtualLayout((3, 4), dtype="i8")
+        lay[:] = h5py.VirtualSource("nested.h5", "link", shape=(3, 4))
+        f.create_virtual_dataset("through", lay, fillvalue=-1)
+
+
+os.makedirs("links", exist_ok=True)
+for where in ("out", "in"):
+    os.makedirs(f"links/{where}", exist_ok=True)
+    target = "../outside" if where == "out" else "sub"
+    links(target, f"links/{where}/links.h5")
+    with h5py.File(f"links/{where}/nested.h5", "w") as f:
+        lay = h5py.VirtualLayout((3, 4), dtype="i8")
+        lay[:] = h5py.VirtualSource(f"{target}/secret.h5", "data", shape=(3, 4))
+        f.create_virtual_dataset("data", lay, fillvalue=-1)
+        f["link"] = h5py.ExternalLink(f"{target}/secret.h5", "/data")
+    with h5py.File(f"links/{where}/numbered.h5", "w", libver=("v110", "v110")) as f:
+        space = h5py.h5s.create_simple((0, 5), (h5py.h5s.UNLIMITED, 5))
+        space.set_extent_simple((0, 5), (h5py.h5s.UNLIMITED, 5))
+        space.select_hyperslab((0, 0), (h5py.h5s.UNLIMITED, 1), stride=(2, 5), block=(2, 5))
+        source = h5py.h5s.create_simple((2, 5))
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plist.set_virtual(space, b"part%b.h5", b"/d", source)
+        plist.set_fill_value(np.array([-3], dtype="i8"))
+        h5py.h5d.create(f.id, b"d", h5py.h5t.STD_I64LE, h5py.h5s.create_simple((0, 5), (h5py.h5s.UNLIMITED, 5)), plist)
+for n in range(3):
+    with h5py.File(f"links/part{n}.h5", "w") as f:
+        f["d"] = np.full((2, 5), n)
+
 
 def clean(v):
     if isinstance(v, float) and v != v:

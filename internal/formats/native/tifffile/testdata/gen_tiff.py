@@ -154,6 +154,16 @@ golden("pillow_1_packbits.tif")
 Image.fromarray(smooth).quantize(16).save(here / "pillow_palette.tif")
 golden("pillow_palette.tif")
 
+# Pages that are cut into blocks: rows whose samples are their own number.
+rows = numpy.arange(2048, dtype="u2")[:, None].repeat(2048, 1)
+for name, options in {
+    "large_strips": {"compression": "zlib", "rowsperstrip": 64},
+    "large_tiles": {"compression": "zlib", "tile": (256, 256)},
+}.items():
+    tifffile.imwrite(here / f"{name}.tif", rows, metadata=None, **options)
+planar = numpy.arange(3 * 1024, dtype="u2").reshape(3, 1024, 1).repeat(1024, 2)
+tifffile.imwrite(here / "large_planar.tif", planar, metadata=None, planarconfig="separate", photometric="rgb", compression="zlib")
+
 
 def broken(name, data, error="unprocessable"):
     (here / name).write_bytes(data)

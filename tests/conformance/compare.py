@@ -266,7 +266,7 @@ def hdf5(content):
 
 def parts(content):
     """The parts of a multipart body, without the random boundary between them."""
-    return [part.strip() for part in content.split(content.split(b"\r\n", 1)[0])]
+    return [sorted(part.strip().split(b"\r\n")) for part in content.split(content.split(b"\r\n", 1)[0])]
 
 
 READERS = {

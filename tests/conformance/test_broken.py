@@ -41,7 +41,7 @@ def keys():
 def test_the_rest_is_served():
     assert get("array/full/good", format="json").json()[0] == [0, -1, -2, -3, -4]
     assert get("array/full/special/fine", format="json").json() == [0, -1, -2]
-    assert get("table/full/whole", format="json").status_code == 200
+    assert get("table/full/rows", format="json").status_code == 200
 
 
 def test_the_listing_answers():

@@ -247,7 +247,8 @@ def test_distinct(path, query):
         found = answer.json()
         parts = [*(found["metadata"] or {}).values(), found["structure_families"] or [], found["specs"] or []]
         for part in parts:
-            part.sort(key=json.dumps)
+            # The real one counts what has no value as null.
+            part[:] = sorted((entry for entry in part if entry["value"] is not None), key=json.dumps)
         return found
 
     request = Request(f"/api/v1/distinct/{path}", query)

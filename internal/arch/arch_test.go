@@ -50,7 +50,7 @@ var may = map[string][]string{
 	"internal/httpapi":                below("internal/auth", "internal/blosc", "internal/budget", "internal/catalog", "internal/coding", "internal/media"),
 	"internal/media":                  vocabulary,
 	"internal/memlimit":               {},
-	"internal/offline":                below("client", "internal/auth", "internal/budget", "internal/catalog", "internal/coding", "internal/column", "internal/httpapi", "internal/media", "internal/webui"),
+	"internal/offline":                below("client", "internal/auth", "internal/budget", "internal/catalog", "internal/coding", "internal/column", "internal/httpapi", "internal/ipcmeta", "internal/media", "internal/webui"),
 	"internal/personal":               {"errdef", "httpcache"},
 	"internal/profile":                {"client", "errdef"},
 	"internal/proxy":                  {"errdef", "httpcache/rfc9111", "internal/flight", "internal/respcache", "internal/stores/*", "store"},

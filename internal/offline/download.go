@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/terrazzo-data/terrazzo/adapter"
@@ -308,7 +309,7 @@ func (d *download) table(ctx context.Context, n *client.Node) error {
 	if err != nil {
 		return err
 	}
-	partitions := make([]adapter.Partition, t.Partitions())
+	partitions, schemas := make([]adapter.Partition, t.Partitions()), make([]*arrow.Schema, t.Partitions())
 	if !d.want.MetadataOnly {
 		group, ctx := errgroup.WithContext(ctx)
 		group.SetLimit(d.want.Parallel)
@@ -317,7 +318,7 @@ func (d *download) table(ctx context.Context, n *client.Node) error {
 		}
 		for p := range partitions {
 			group.Go(func() (err error) {
-				partitions[p], err = d.partition(ctx, t, p)
+				partitions[p], schemas[p], err = d.partition(ctx, t, p)
 				return err
 			})
 		}
@@ -326,13 +327,18 @@ func (d *download) table(ctx context.Context, n *client.Node) error {
 		}
 	}
 	return d.keep(n, func(rec *record) {
-		if !d.want.MetadataOnly || len(rec.Partitions) != len(partitions) {
-			rec.Partitions = partitions
+		if d.want.MetadataOnly && len(rec.Partitions) == len(partitions) {
+			return
+		}
+		rec.Partitions, rec.Schema = partitions, nil
+		if len(schemas) > 0 && schemas[0] != nil {
+			rec.Schema = structure.SchemaMessage(schemas[0])
 		}
 	})
 }
 
-func (d *download) partition(ctx context.Context, t *client.Table, p int) (adapter.Partition, error) {
+// partition fetches a partition, and says what it has.
+func (d *download) partition(ctx context.Context, t *client.Table, p int) (adapter.Partition, *arrow.Schema, error) {
 	name := blockFile([]int64{int64(p)})
 	err := d.part(ctx, t.Node, name, client.Question{
 		Route: "table/partition", Params: url.Values{"partition": {strconv.Itoa(p)}}, Accept: "application/vnd.apache.arrow.file",
@@ -341,14 +347,36 @@ func (d *download) partition(ctx context.Context, t *client.Table, p int) (adapt
 		return err
 	})
 	if err != nil {
-		return adapter.Partition{}, err
+		return adapter.Partition{}, nil, err
 	}
 	_, body, err := readPart(filepath.Join(d.s.nodeDir(t.Path), name))
 	if err != nil {
-		return adapter.Partition{}, err
+		return adapter.Partition{}, nil, err
 	}
-	got, err := columns(ctx, t.TableStructure, body, nil)
-	return adapter.Partition{Rows: got.Rows}, err
+	batches, err := client.ParseArrow(ctx, body)
+	if err != nil || len(batches) == 0 {
+		return adapter.Partition{}, nil, err
+	}
+	out := adapter.Partition{}
+	for _, b := range batches {
+		out.Rows += b.NumRows()
+	}
+	schema, err := sent(t.Schema(), batches[0].Schema())
+	return out, schema, err
+}
+
+// sent is the advertised schema with the types that were sent.
+func sent(advertised, came *arrow.Schema) (*arrow.Schema, error) {
+	fields := make([]arrow.Field, advertised.NumFields())
+	for i, f := range advertised.Fields() {
+		at := came.FieldIndices(f.Name)
+		if len(at) == 0 {
+			return nil, fmt.Errorf("the partition has no column %q: %w", f.Name, errdef.ErrUnprocessable)
+		}
+		fields[i] = came.Field(at[0])
+	}
+	metadata := advertised.Metadata()
+	return arrow.NewSchema(fields, &metadata), nil
 }
 
 // assets fetches the files behind a node. A server that does not give them out is no

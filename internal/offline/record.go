@@ -16,7 +16,9 @@ import (
 	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/client"
 	"github.com/terrazzo-data/terrazzo/errdef"
+	"github.com/terrazzo-data/terrazzo/internal/ipcmeta"
 	"github.com/terrazzo-data/terrazzo/ndslice"
+	"github.com/terrazzo-data/terrazzo/structure"
 )
 
 // record is what is held of one node.
@@ -28,7 +30,10 @@ type record struct {
 	Block []int64 `json:"block,omitempty"`
 	// Partitions are those of a table; one that is not held has no rows.
 	Partitions []adapter.Partition `json:"partitions,omitempty"`
-	Assets     []asset             `json:"assets,omitempty"`
+	// Schema is that of a table's partitions as they came: servers advertise other types
+	// than they send (text as large text). An Arrow message, or nil for the advertised one.
+	Schema []byte  `json:"schema,omitempty"`
+	Assets []asset `json:"assets,omitempty"`
 
 	node     *client.Node
 	document []byte
@@ -67,7 +72,23 @@ func (s *Server) load(path []string) (*record, error) {
 	if rec.node, err = client.ParseNode(path, msgpack, document); err != nil {
 		return nil, fmt.Errorf("downloads: %w", err)
 	}
-	return rec, nil
+	return rec, rec.adopt()
+}
+
+// adopt makes the types of the partitions those of the table.
+func (r *record) adopt() error {
+	if r.Schema == nil || r.node.TableStructure == nil {
+		return nil
+	}
+	if _, err := ipcmeta.CheckSchema(r.Schema); err != nil {
+		return fmt.Errorf("downloads: %s: schema: %w", r.node, err)
+	}
+	schema, err := structure.ParseSchemaMessage(r.Schema)
+	if err != nil {
+		return fmt.Errorf("downloads: %s: schema: %w", r.node, err)
+	}
+	r.node.TableStructure.Schema = schema
+	return nil
 }
 
 // notHeld is the answer for what was not downloaded.

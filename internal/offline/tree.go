@@ -234,6 +234,9 @@ func columns(ctx context.Context, t *structure.Table, file []byte, wanted []int)
 				return adapter.Columns{}, fmt.Errorf("downloads: column %q: %w: %w", name, err, errdef.ErrUnprocessable)
 			}
 		}
+		if want := t.Schema.Field(column).Type; !arrow.TypeEqual(joined.DataType(), want) {
+			return adapter.Columns{}, fmt.Errorf("downloads: column %q: %s here, %s in the first partition: %w", name, joined.DataType(), want, errdef.ErrUnprocessable)
+		}
 		out.Arrays = append(out.Arrays, joined)
 	}
 	return out, nil

@@ -44,6 +44,9 @@ type watched struct {
 }
 
 func (w *watched) ReadAt(p []byte, offset int64) (int, error) {
+	if offset < 0 { // said by a table of contents that lies
+		return 0, zip.ErrFormat
+	}
 	n, err := w.File.ReadAt(p, offset)
 	if err != nil && !errors.Is(err, io.EOF) {
 		w.fault = err

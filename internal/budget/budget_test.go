@@ -68,3 +68,46 @@ func TestMoreThanAllRunsAlone(t *testing.T) {
 	}
 	r.Release()
 }
+
+// TestLongOnesLeaveRoom: whatever is held for long, a quarter is there for
+// others, and what is given back is given back to both.
+func TestLongOnesLeaveRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := budget.New(100)
+		long, err := b.ReserveLong(t.Context(), 60)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make(chan *budget.Reservation)
+		go func() {
+			second, err := b.ReserveLong(t.Context(), 30)
+			if err != nil {
+				t.Error(err)
+			}
+			got <- second
+		}()
+		synctest.Wait()
+		short, err := b.Reserve(t.Context(), 40)
+		if err != nil || b.Used() != 100 {
+			t.Fatalf("a short one beside long ones: %v, used %d", err, b.Used())
+		}
+		short.Release()
+		long.Shrink(20)
+		second := <-got
+		if b.Used() != 50 {
+			t.Errorf("used %d, want 20 and 30", b.Used())
+		}
+		long.Release()
+		second.Release()
+		all, err := b.ReserveLong(t.Context(), 1000)
+		if err != nil || b.Used() != 75 {
+			t.Fatalf("more than all: %v, used %d", err, b.Used())
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := b.ReserveLong(ctx, 1); !errors.Is(err, errdef.ErrUnavailable) || !errors.Is(err, context.Canceled) {
+			t.Errorf("no room for long ones, and a client gone: %v", err)
+		}
+		all.Release()
+	})
+}

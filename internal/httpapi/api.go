@@ -123,6 +123,9 @@ func (c *call) serve() error {
 	c.query = query
 	rt, rest, err := c.match(c.r.Method, c.r.URL.Path)
 	if err != nil {
+		if rt != nil { // RFC 9110 §15.5.6
+			c.w.Header().Set("Allow", rt.methods())
+		}
 		return err
 	}
 	c.seen.note(func(s *Seen) { s.Endpoint = rt.name })

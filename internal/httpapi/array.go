@@ -153,7 +153,7 @@ func (c *call) arrayData(ctx context.Context, read *arrayRead, once bool, size i
 	if once || size > holdBytes || size == 0 {
 		return c.windows(ctx, read), nothing, nil
 	}
-	held, err := c.reserve(ctx, size+c.blocksOf(read))
+	held, err := c.reserveLong(ctx, size+c.blocksOf(read))
 	if err != nil {
 		return nil, nothing, err
 	}

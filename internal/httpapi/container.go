@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"slices"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -94,17 +94,23 @@ func (c *call) collect(n node, fields []string) (*media.Container, adapter.Versi
 	if err != nil || len(fields) == 0 {
 		return tree, version, err
 	}
+	missing := make(map[string]bool, len(fields))
+	for _, f := range fields {
+		missing[f] = true
+	}
+	wanted := maps.Clone(missing)
 	var kept []media.Member
 	for m, err := range tree.Members {
 		if err != nil {
 			return nil, version, err
 		}
-		if slices.Contains(fields, m.Key) {
+		if wanted[m.Key] {
 			kept = append(kept, m)
+			delete(missing, m.Key)
 		}
 	}
 	for _, f := range fields {
-		if !slices.ContainsFunc(kept, func(m media.Member) bool { return m.Key == f }) {
+		if missing[f] {
 			return nil, version, invalid("parameter field: the container has no member %s", quoted(f))
 		}
 	}

@@ -32,12 +32,20 @@ func (c *call) searchDeep() error {
 	})
 }
 
-const maxSearchDepth = 64
+const (
+	maxSearchDepth = 64
+	// maxDistinct bounds the keys whose values one request counts: each goes
+	// through all members.
+	maxDistinct = 100
+)
 
 // distinct answers GET /distinct/{path}.
 func (c *call) distinct() error {
 	return c.twice(func() error {
 		q := catalog.DistinctQuery{Metadata: c.query["metadata"]}
+		if len(q.Metadata) > maxDistinct {
+			return invalid("parameter metadata: %d keys, at most %d are counted at a time", len(q.Metadata), maxDistinct)
+		}
 		var err error
 		if q.Filters, err = catalog.ParseFilters(c.query); err != nil {
 			return err

@@ -225,6 +225,7 @@ func TestExpressionsCannotGrow(t *testing.T) {
 	}
 	for _, expression := range []string{
 		"[@,@]" + strings.Repeat("|[@,@]", 30), "to_string(@)", "pad_left(type(@), `1000000000`)", strings.Repeat("[", 3000),
+		"a | $", "a.{x: $}", "let $x = a in $x", strings.Repeat("merge({a: @}, {b: @}) | ", 60) + "@",
 		"let $x = [@,@] in let $y = [$x,$x] in let $z = [$y,$y,$y,$y] in [$z,$z,$z,$z] | [@,@,@,@] | [@,@,@,@] | [@,@,@,@] | [@,@,@,@]",
 	} {
 		if got := ask(expression); got.status != 400 {
@@ -258,8 +259,10 @@ func TestHead(t *testing.T) {
 	if got.status != 200 || got.header.Get("Content-Length") != "10000" || got.body != "" || a.reads.Load() != 0 {
 		t.Errorf("%d %v, %d reads", got.status, got.header, a.reads.Load())
 	}
-	if got := w.do(t, http.MethodDelete, "/api/v1/metadata/a"); got.status != 405 {
-		t.Errorf("DELETE: %d", got.status)
+	for path, allowed := range map[string]string{"/api/v1/metadata/a": "GET, HEAD", "/api/v1/table/full/a": "GET, HEAD, POST"} {
+		if got := w.do(t, http.MethodDelete, path); got.status != 405 || got.header.Get("Allow") != allowed {
+			t.Errorf("DELETE %s: %d, allowed %q", path, got.status, got.header.Get("Allow"))
+		}
 	}
 }
 
@@ -271,5 +274,43 @@ func TestLimitIsAnOption(t *testing.T) {
 	}
 	if got := w.ask(t, full+"?slice=:99"); got.status != 200 {
 		t.Errorf("%d %s", got.status, got.body)
+	}
+}
+
+// TestDocumentsAreBounded: metadata come from files, and a page has those of
+// many.
+func TestDocumentsAreBounded(t *testing.T) {
+	w := serve(t, tree{"a": &source{rows: 1, columns: 1, blockRows: 1}, "b": &source{rows: 1, columns: 1, blockRows: 1}}, true,
+		func(o *httpapi.Options) { o.ResponseLimit = 1000 })
+	if got := w.ask(t, "/api/v1/metadata/a"); got.status != 200 {
+		t.Errorf("one: %d %s", got.status, got.body)
+	}
+	if got := w.ask(t, "/api/v1/search/"); got.status != 400 || !strings.Contains(got.body, "page[limit]") {
+		t.Errorf("two: %d %s", got.status, got.body)
+	}
+	if got := w.ask(t, "/api/v1/distinct/?metadata="+strings.Repeat("a&metadata=", 200)+"a"); got.status != 400 {
+		t.Errorf("many keys to count: %d", got.status)
+	}
+}
+
+// TestManyNames: a list of names is looked through once.
+func TestManyNames(t *testing.T) {
+	w := serve(t, tree{"a": &source{rows: 1, columns: 1, blockRows: 1}}, true, nil)
+	post := func(body string) int {
+		resp, err := http.Post(w.server.URL+"/api/v1/container/full/?format=json", "application/json", strings.NewReader(body)) //nolint:noctx // a test
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode
+	}
+	if got := post(`["a"]`); got != 200 {
+		t.Errorf("one name: %d", got)
+	}
+	if got := post(`["a"` + strings.Repeat(`,"a"`, 200_000) + `]`); got != 413 {
+		t.Errorf("very many names: %d", got)
+	}
+	if got := post(`["a"` + strings.Repeat(`,"x"`, 90_000) + `]`); got != 400 {
+		t.Errorf("many names that are not there: %d", got)
 	}
 }

@@ -75,6 +75,14 @@ func (c *call) reserve(ctx context.Context, bytes int64) (*budget.Reservation, e
 	return c.Flight.Reserve(waiting, bytes)
 }
 
+// reserveLong is reserve for what is held until a client, who may be slow, has
+// taken it: there is always room left for windows.
+func (c *call) reserveLong(ctx context.Context, bytes int64) (*budget.Reservation, error) {
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return c.Flight.ReserveLong(waiting, bytes)
+}
+
 // blocksOf is the size of the blocks that one gather holds at a time.
 func (c *call) blocksOf(a *arrayRead) int64 {
 	block := a.itemSize()

@@ -151,7 +151,21 @@ func (s *starter) Write(p []byte) (int, error) {
 
 // document sends a document as JSON or msgpack, with a validator made from
 // version and parts; parts hold whatever shapes it beside its route and path.
+//
+// Its size is bounded like that of data, and a large one has its share of the
+// flight budget while it is made and sent: metadata come from files too.
 func (c *call) document(v validator, doc any) error {
+	size := c.ResponseLimit
+	if size -= weigh(doc, c.ResponseLimit); size > c.ResponseLimit {
+		return invalid("Response would exceed %d bytes. Ask for fewer items at a time ('?page[limit]=...') or for parts of the metadata ('?select_metadata=...')", c.ResponseLimit)
+	}
+	if size > wholeBytes {
+		held, err := c.reserveLong(c.r.Context(), 2*size)
+		if err != nil {
+			return err
+		}
+		defer held.Release()
+	}
 	mediaType := media.DocumentType(c.r.Header.Get("Accept"))
 	start := time.Now()
 	text, err := media.AppenderOf(mediaType)(nil, doc)

@@ -64,8 +64,10 @@ func (a *API) table() []route {
 	}
 }
 
-// match finds the route for a path, and returns the segments behind its prefix. Doubled slashes count as one, and are never redirected:
-// clients would turn a redirected POST into a GET.
+// match finds the route for a path, and returns the segments behind its prefix.
+// With a method that the route does not have, it returns the route and the error.
+// Doubled slashes count as one, and are never redirected: clients would turn a
+// redirected POST into a GET.
 func (a *API) match(method, path string) (*route, []string, error) {
 	parts := segments(path)
 	if len(parts) < len(a.root) || !slices.Equal(parts[:len(a.root)], a.root) {
@@ -77,22 +79,24 @@ func (a *API) match(method, path string) (*route, []string, error) {
 		if len(parts) < len(rt.parts) || !slices.Equal(parts[:len(rt.parts)], rt.parts) || !rt.node && len(parts) != len(rt.parts) {
 			continue
 		}
-		if err := rt.allows(method); err != nil {
-			return nil, nil, err
-		}
-		return rt, parts[len(rt.parts):], nil
+		return rt, parts[len(rt.parts):], rt.allows(method)
 	}
 	return nil, nil, fmt.Errorf("%s: no such endpoint; %s/docs lists them: %w", quoted(path), a.RootPath, errdef.ErrNotFound)
 }
 
 func (rt *route) allows(method string) error {
-	switch {
-	case method == http.MethodGet, method == http.MethodHead, rt.post && method == http.MethodPost:
+	if method == http.MethodGet || method == http.MethodHead || rt.post && method == http.MethodPost {
 		return nil
-	case rt.post:
-		return fmt.Errorf("%.20s %s: this server serves files for reading; allowed are GET, HEAD and POST: %w", method, rt.prefix, errdef.ErrNotAllowed)
 	}
-	return fmt.Errorf("%.20s %s: this server serves files for reading; allowed are GET and HEAD: %w", method, rt.prefix, errdef.ErrNotAllowed)
+	return fmt.Errorf("%.20s %s: this server serves files for reading; allowed are %s: %w", method, rt.prefix, rt.methods(), errdef.ErrNotAllowed)
+}
+
+// methods are those that the route has, as the Allow field lists them.
+func (rt *route) methods() string {
+	if rt.post {
+		return "GET, HEAD, POST"
+	}
+	return "GET, HEAD"
 }
 
 // quoted shortens what a client sent for use in a message.

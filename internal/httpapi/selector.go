@@ -14,18 +14,23 @@ import (
 //
 // A short expression can ask for very much: [@,@] doubles what it is given,
 // and thirty of them in a row double it thirty times. So the growth that an
-// expression can cause is bounded before it is run, and functions that make
-// text of any length are not offered.
+// expression can cause is bounded before it is run, the more so the larger the
+// metadata are; functions that make text of any length are not offered, nor is
+// what the library adds to the language (variables and $, which bring the whole
+// back at any depth).
 type selector struct {
 	text string
 	node *parsing.ASTNode
+	// growth is how many times larger than the metadata its value can be.
+	growth float64
 	// computes says that the expression does more than pick.
 	computes bool
 }
 
 const (
-	maxSelector = 4000 // bytes of an expression
-	maxGrowth   = 1000 // times the size of the metadata
+	maxSelector = 4000     // bytes of an expression
+	maxGrowth   = 1000     // times the size of the metadata
+	maxSelected = 32 << 20 // bytes of what is copied or may come out of it
 )
 
 func newSelector(text string) (selector, error) {
@@ -36,17 +41,33 @@ func newSelector(text string) (selector, error) {
 	if err != nil {
 		return selector{}, invalid("parameter select_metadata: %s is no JMESPath expression: %v", quoted(text), err)
 	}
-	if growth(node) > maxGrowth {
+	if reachesBack(node) {
+		return selector{}, invalid("parameter select_metadata: %s is no JMESPath expression: $ and variables are not part of the language", quoted(text))
+	}
+	s := selector{text: text, node: &node, growth: growth(node), computes: computes(node)}
+	if s.growth > maxGrowth {
 		return selector{}, invalid("parameter select_metadata: %s may give more than %d times the metadata; name fewer parts", quoted(text), maxGrowth)
 	}
-	return selector{text: text, node: &node, computes: computes(node)}, nil
+	return s, nil
+}
+
+// reachesBack tells whether an expression names what lies outside the value
+// that it is given.
+func reachesBack(node parsing.ASTNode) bool {
+	switch node.NodeType {
+	case parsing.ASTRootNode, parsing.ASTLetExpression, parsing.ASTVariable, parsing.ASTBindings, parsing.ASTBinding:
+		return true
+	default:
+	}
+	return slices.ContainsFunc(node.Children, reachesBack)
 }
 
 // growth bounds how many times larger than its input the value of an
-// expression can be: alternatives side by side add up, everything that feeds
-// one expression into another multiplies.
+// expression can be: what stands side by side, in a list or as a function's
+// arguments, adds up; everything that feeds one expression into another
+// multiplies.
 func growth(node parsing.ASTNode) float64 {
-	side := node.NodeType == parsing.ASTMultiSelectList || node.NodeType == parsing.ASTMultiSelectHash
+	side := node.NodeType == parsing.ASTMultiSelectList || node.NodeType == parsing.ASTMultiSelectHash || node.NodeType == parsing.ASTFunctionExpression
 	total := 1.0
 	if side {
 		total = 0
@@ -86,6 +107,11 @@ func offered() []functions.FunctionEntry {
 func (s selector) of(metadata map[string]any) (map[string]any, error) {
 	if s.node == nil {
 		return metadata, nil
+	}
+	if s.computes || s.growth > 1 {
+		if left := weigh(metadata, int64(maxSelected/s.growth)); left < 0 {
+			return nil, invalid("parameter select_metadata: %s may give too much of metadata as large as these; name fewer parts", quoted(s.text))
+		}
 	}
 	var data any = metadata
 	if s.computes {

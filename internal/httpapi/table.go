@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -65,19 +64,16 @@ func (c *call) tableOf(parameters []string, onePartition bool) error {
 	})
 }
 
-// bodyBytes bounds a POST body, a list of column names; bodyTime how long it
-// may take to arrive.
+// bodyBytes bounds a POST body, a list of names, and maxNames how many it may
+// hold. How long it takes to arrive is the server's to bound.
 const (
 	bodyBytes = 4 << 20
-	bodyTime  = 30 * time.Second
+	maxNames  = 100_000
 )
 
 // names reads a list of names: of a POST the body, else the parameters.
 func (c *call) names(parameters ...string) ([]string, error) {
 	if c.r.Method == http.MethodPost {
-		if err := http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(bodyTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-			return nil, err
-		}
 		text, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, bodyBytes))
 		var tooLarge *http.MaxBytesError
 		switch {
@@ -92,6 +88,9 @@ func (c *call) names(parameters ...string) ([]string, error) {
 		var names []string
 		if err := json.Unmarshal(text, &names); err != nil {
 			return nil, &parameterError{where: "body", name: "names", cause: unprocessable("expected a JSON list of names")}
+		}
+		if len(names) > maxNames {
+			return nil, fmt.Errorf("body: %d names, at most %d are taken: %w", len(names), maxNames, errdef.ErrTooLarge)
 		}
 		return names, nil
 	}
@@ -247,7 +246,7 @@ func (c *call) batch(ctx context.Context, t *tableRead, partition int, schema *a
 	if size < 0 {
 		size = unknownBytes
 	}
-	held, err := c.reserve(ctx, 2*size) // the columns, and what they are decoded from
+	held, err := c.reserveLong(ctx, 2*size) // the columns, and what they are decoded from
 	if err != nil {
 		yield(nil, err)
 		return false
@@ -258,5 +257,6 @@ func (c *call) batch(ctx context.Context, t *tableRead, partition int, schema *a
 		yield(nil, err)
 		return false
 	}
+	held.Shrink(size)
 	return yield(array.NewRecordBatch(schema, got.Arrays, got.Rows), nil)
 }

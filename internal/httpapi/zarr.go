@@ -311,7 +311,7 @@ func (c *call) zarrSelection(a *structure.Array, key, separator string) (chunk [
 func (c *call) encodeZarrChunk(ctx context.Context, w io.Writer, read *arrayRead, chunk []int64, size int64, swap bool) error {
 	region := read.sel.Shape()
 	regionSize := read.sel.Len() * read.itemSize()
-	held, err := c.reserve(ctx, 2*size+regionSize+c.blocksOf(read))
+	held, err := c.reserveLong(ctx, 2*size+regionSize+c.blocksOf(read))
 	if err != nil {
 		return err
 	}

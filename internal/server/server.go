@@ -64,6 +64,7 @@ type Program struct {
 // New builds the service. Nothing listens and nothing runs yet; Close gives
 // back what New took.
 func New(c config.Config, p Program, log *slog.Logger) (s *Server, err error) {
+	log = telemetry.Scrubbed(log)
 	s = &Server{config: c, program: p, log: log, files: &fileCounts{}, Telemetry: telemetry.New(log)}
 	defer func() {
 		if err != nil {

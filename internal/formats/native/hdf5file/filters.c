@@ -71,18 +71,33 @@ static uint64_t transpose(uint64_t x) {
 	return x ^ t ^ (t << 28);
 }
 
-void tz_unbitshuffle(uint8_t *out, const uint8_t *in, size_t elements, size_t element) {
-	size_t row = elements / 8;
-	for (size_t k = 0; k < element; k++) {
-		const uint8_t *plane = in + 8 * k * row;
-		for (size_t i = 0; i < row; i++) {
-			uint64_t bits = 0;
-			for (int b = 0; b < 8; b++) bits |= (uint64_t)plane[b * row + i] << (8 * b);
-			bits = transpose(bits);
-			uint8_t *to = out + 8 * i * element + k;
-			for (int j = 0; j < 8; j++) to[j * element] = (uint8_t)(bits >> (8 * j));
+// Eight bytes of each of the eight rows of bits at a time: their bytes are
+// transposed first, then the bits of each group of eight.
+static void plane(uint8_t *restrict out, const uint8_t *restrict in, size_t row) {
+	size_t i = 0;
+	for (; i + 8 <= row; i += 8) {
+		uint64_t r[8], t[8];
+		for (int b = 0; b < 8; b++) memcpy(&r[b], in + b * row + i, 8);
+		for (int j = 0; j < 8; j++) {
+			t[j] = 0;
+			for (int b = 0; b < 8; b++) t[j] |= ((r[b] >> (8 * j)) & 0xff) << (8 * b);
 		}
+		for (int j = 0; j < 8; j++) t[j] = transpose(t[j]);
+		memcpy(out + 8 * i, t, 64);
 	}
+	for (; i < row; i++) {
+		uint64_t bits = 0;
+		for (int b = 0; b < 8; b++) bits |= (uint64_t)in[b * row + i] << (8 * b);
+		bits = transpose(bits);
+		memcpy(out + 8 * i, &bits, 8);
+	}
+}
+
+void tz_unbitshuffle(uint8_t *out, uint8_t *in, uint8_t *scratch, size_t elements, size_t element) {
+	size_t row = elements / 8;
+	uint8_t *planes = element == 1 ? out : scratch;
+	for (size_t k = 0; k < element; k++) plane(planes + k * elements, in + 8 * k * row, row);
+	if (element > 1) tz_unshuffle(out, planes, elements * element, element);
 }
 
 uint32_t tz_fletcher32(const uint8_t *p, size_t size) {

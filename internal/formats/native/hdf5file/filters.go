@@ -313,7 +313,8 @@ func (d *decoders) bitshuffle(f filter, out, in []byte) (int, error) {
 	if block <= 0 || block%8 != 0 || block > maxItem/element {
 		return 0, damaged("bitshuffle in blocks of %d elements", block)
 	}
-	held := d.buffer(min(block*element, len(out)))
+	size := min(block*element, len(out))
+	held := d.buffer(2 * size)
 	defer d.buffers.Put(held)
 	total := len(out)
 	for len(out)/element >= 8 {
@@ -324,7 +325,8 @@ func (d *decoders) bitshuffle(f filter, out, in []byte) (int, error) {
 			return 0, err
 		}
 		in = rest
-		C.tz_unbitshuffle((*C.uint8_t)(unsafe.Pointer(&out[0])), (*C.uint8_t)(unsafe.Pointer(&bits[0])), C.size_t(n), C.size_t(element))
+		C.tz_unbitshuffle((*C.uint8_t)(unsafe.Pointer(&out[0])), (*C.uint8_t)(unsafe.Pointer(&bits[0])),
+			(*C.uint8_t)(unsafe.Pointer(&(*held)[size])), C.size_t(n), C.size_t(element))
 		out = out[n*element:]
 	}
 	if len(in) < len(out) {

@@ -244,7 +244,11 @@ func (a *ahead) read(ctx context.Context, array *array, block []int64) (needless
 	a.cache.note(Event{Kind: PrefetchBegun, Path: array.path, Bytes: size})
 	fk := flightKey{k, a.cache.memory.generation(k), true}
 	_, _, _ = a.cache.flight.Do(ctx, fk, func(loading context.Context) (loaded, error) { // an error comes again to who asks
-		l, err := array.load(loading, v, block)
+		var l loaded
+		err := a.cache.shielded(array.path, func() (err error) {
+			l, err = array.load(loading, v, block)
+			return err
+		})
 		others := a.cache.flight.Waiting(fk)
 		if ctx.Err() == nil {
 			others--

@@ -45,6 +45,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -236,9 +237,12 @@ func (c *Cache) fetch(ctx context.Context, k key, path string, trusted bool, loa
 		began.Store(true)
 		c.ahead.enter()
 		defer c.ahead.leave()
-		l, err := load(ctx)
+		var l loaded
+		err := c.shielded(path, func() (err error) {
+			l, err = load(ctx)
+			return err
+		})
 		if err != nil {
-			c.failed(path, err)
 			return loaded{}, err
 		}
 		c.keep(fk, path, l)
@@ -300,9 +304,19 @@ func (c *Cache) keep(fk flightKey, path string, l loaded) {
 	}
 }
 
-// failed counts loads that failed; one that was given up did not.
-func (c *Cache) failed(path string, err error) {
-	if !errors.Is(err, context.Canceled) {
-		c.note(Event{Kind: Failed, Path: path})
-	}
+// shielded runs what an adapter brings, counts its failures (to be given up is
+// none) and makes a panic an error about the one node: it runs in a goroutine of
+// its own, where a panic would end the program.
+func (c *Cache) shielded(path string, load func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.options.Log.LogAttrs(context.Background(), slog.LevelError, "an adapter failed while it was read",
+				slog.String("path", path), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+			err = fmt.Errorf("%s: its adapter failed: %v", path, p)
+		}
+		if err != nil && !errors.Is(err, context.Canceled) {
+			c.note(Event{Kind: Failed, Path: path})
+		}
+	}()
+	return load()
 }

@@ -84,13 +84,16 @@ func (t *table) load(ctx context.Context, v adapter.Version, partition int, keys
 		columns[i] = int(k.column)
 	}
 	began := time.Now()
-	got, err := t.Table.ReadColumns(ctx, v, partition, columns)
-	if err == nil && len(got.Arrays) != len(columns) {
-		err = fmt.Errorf("%s: partition %d: %d columns were asked for, the adapter gave %d: %w",
-			t.path, partition, len(columns), len(got.Arrays), errdef.ErrUnprocessable)
-	}
+	var got adapter.Columns
+	err := t.cache.shielded(t.path, func() (err error) {
+		got, err = t.Table.ReadColumns(ctx, v, partition, columns)
+		if err == nil && len(got.Arrays) != len(columns) {
+			err = fmt.Errorf("%s: partition %d: %d columns were asked for, the adapter gave %d: %w",
+				t.path, partition, len(columns), len(got.Arrays), errdef.ErrUnprocessable)
+		}
+		return err
+	})
 	if err != nil {
-		t.cache.failed(t.path, err)
 		return nil, err
 	}
 	out := make([]loaded, len(columns))

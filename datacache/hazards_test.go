@@ -113,7 +113,8 @@ func TestH4EveryPathAnswers(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStack("s", 4, mib)
 				s.before = func(ctx context.Context, b []int64) error { _ = slow(ctx, b); end(); return nil }
-				a := arrayOf(t, newCache(t, datacache.Options{Bytes: 64 * mib}).Wrap(s))
+				c := newCache(t, datacache.Options{Bytes: 64 * mib})
+				a := arrayOf(t, c.Wrap(s))
 				var wg sync.WaitGroup
 				for range 5 {
 					wg.Go(func() {
@@ -123,6 +124,9 @@ func TestH4EveryPathAnswers(t *testing.T) {
 					})
 				}
 				wg.Wait()
+				if n := c.Stats().Failed; name == "panic" && n != 1 {
+					t.Errorf("%d loads are counted as failed, want 1", n)
+				}
 				s.before = nil
 				mustRead(t, a, 0)
 			})

@@ -32,6 +32,7 @@ type proxyCommand struct {
 	OriginTimeout  time.Duration `help:"How long to wait for the origin's answer to begin." default:"5m"`
 	TLSCert        string        `name:"tls-cert" help:"Certificate, to serve HTTPS." type:"existingfile"`
 	TLSKey         string        `name:"tls-key" help:"Key of the certificate." type:"existingfile"`
+	Private        bool          `help:"One user's own cache, on loopback, for clients in any language: private rules, credentials pass through and keep what is held apart."`
 	LogLevel       string        `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 }
 
@@ -43,6 +44,9 @@ func (c *proxyCommand) Run(ctx context.Context, p *Program) (err error) {
 	}
 	if o.Logger, err = logger(p.Err, c.LogLevel, "text"); err != nil {
 		return err
+	}
+	if c.Private {
+		return c.runPrivate(ctx, p, o)
 	}
 	px, err := proxy.New(o)
 	if err != nil {

@@ -104,9 +104,9 @@ func ancestors(node string) []string {
 	return out
 }
 
-// memberGroups are the cache groups that a response about a node is in: the node's own,
+// MemberGroups are the cache groups that a response about a node is in: the node's own,
 // and those of every subtree it lies in.
-func memberGroups(r *http.Request) []string {
+func MemberGroups(r *http.Request) []string {
 	t := classify(r)
 	if t.class != about && t.class != data {
 		return nil
@@ -118,9 +118,9 @@ func memberGroups(r *http.Request) []string {
 	return out
 }
 
-// writtenGroups are the cache groups that a successful write makes untrue: all below
+// WrittenGroups are the cache groups that a successful write makes untrue: all below
 // the node, and the nodes above it, whose listings show it.
-func writtenGroups(r *http.Request) []string {
+func WrittenGroups(r *http.Request) []string {
 	t := classify(r)
 	if r.Method == http.MethodPost && t.class == data && t.reads {
 		return nil

@@ -30,10 +30,10 @@ func forTiled(options *respcache.Options, forward *forwarding, g *guard) {
 	options.OwnCookies = []string{"tiled_csrf", "tiled_api_key"}
 	options.Drop = []string{"X-Tiled-Request-Id", "Server-Timing"}
 	options.Variant = variant
-	options.Groups = memberGroups
+	options.Groups = MemberGroups
 	options.Invalidates = func(r *http.Request) []string {
 		g.wrote(r)
-		return writtenGroups(r)
+		return WrittenGroups(r)
 	}
 	// Tiled's Python client loses a connection to each 304 (bluesky/tiled issue 1158).
 	options.Shield = func(r *http.Request) bool { return strings.HasPrefix(r.UserAgent(), "python-tiled/") }

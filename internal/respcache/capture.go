@@ -241,6 +241,7 @@ func (k *capture) alone(h http.Header, reason rfc9111.Reason) {
 		out[name] = slices.Clone(values)
 	}
 	x.addStatus(out)
+	typed(out)
 	x.w.WriteHeader(k.status)
 }
 

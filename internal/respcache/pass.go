@@ -87,6 +87,7 @@ func (p *passing) WriteHeader(status int) {
 			p.x.byHead(p.held, maps.Clone(p.Header()), p.asked, p.mark)
 		}
 		p.x.addStatus(p.Header())
+		typed(p.Header())
 	}
 	p.ResponseWriter.WriteHeader(status)
 }

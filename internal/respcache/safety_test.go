@@ -123,6 +123,36 @@ func with(method string, fields ...string) *http.Request {
 	return r
 }
 
+// TestNoTypeIsGuessed: an answer without Content-Type stays without, as the inner handler
+// gave it, on the way through, from the store, and past the cache.
+func TestNoTypeIsGuessed(t *testing.T) {
+	c := newCache(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["Content-Type"] = nil
+		if r.URL.Path == "/kept" {
+			w.Header().Set("Cache-Control", "max-age=60")
+		}
+		_, _ = w.Write([]byte(`{"looks": "like text"}`))
+	}, nil)
+	server := httptest.NewServer(c)
+	defer server.Close()
+	for _, path := range []string{"/kept", "/kept", "/not"} {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			r, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer, err := server.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = answer.Body.Close()
+			if got := answer.Header.Values("Content-Type"); len(got) != 0 {
+				t.Errorf("%s %s: %q", method, path, got)
+			}
+		}
+	}
+}
+
 // TestWritesInvalidate before the writer hears of its success (nginx and Varnish keep
 // the old answer).
 func TestWritesInvalidate(t *testing.T) {

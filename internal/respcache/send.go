@@ -63,7 +63,15 @@ func (x *exchange) writeHead(p *response, how plan, reused bool) {
 		out["Content-Range"] = []string{how.part.ContentRange}
 	}
 	x.addStatus(out)
+	typed(out)
 	x.w.WriteHeader(how.part.Status)
+}
+
+// typed keeps net/http from guessing a Content-Type that the inner handler did not give.
+func typed(out http.Header) {
+	if _, ok := out["Content-Type"]; !ok {
+		out["Content-Type"] = nil
+	}
 }
 
 // addStatus appends this cache to Cache-Status: RFC 9211 §2 has the one nearest the
@@ -191,6 +199,7 @@ func (x *exchange) sendFailure(f *failure) error {
 	}
 	x.status.Detail = "error"
 	x.addStatus(out)
+	typed(out)
 	x.w.WriteHeader(f.status)
 	if _, err := x.w.Write(f.body); err != nil {
 		return fmt.Errorf("send: %w", err)

@@ -43,7 +43,12 @@ func Formats(p Program, roots []string, memory int64, log *slog.Logger) (formats
 	}
 	pool, err := host.Start(host.Options{
 		Program: program, Args: args, Processes: n, Memory: each, Log: log,
-		Env: []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HDF5_USE_FILE_LOCKING=FALSE", "HDF5_PLUGIN_PRELOAD=::", "GOMEMLIMIT=" + strconv.FormatInt(each, 10)},
+		Env: []string{
+			"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HDF5_USE_FILE_LOCKING=FALSE", "HDF5_PLUGIN_PRELOAD=::",
+			// A host holds little and makes much: with the usual settings
+			// it would collect garbage after every few blocks.
+			"GOGC=2000", "GOMEMLIMIT=" + strconv.FormatInt(each/2, 10),
+		},
 	})
 	if err != nil {
 		log.LogAttrs(context.Background(), slog.LevelWarn, "terrazzo-host does not start; what it reads is listed only", slog.String("program", program), slog.Any("reason", err))

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/terrazzo-data/terrazzo/httpcache/rfc9111"
 )
 
 // newTransport is the way to the origin. Bodies come as the origin codes them.
@@ -27,9 +29,11 @@ func newTransport(o *Options) *http.Transport {
 	}
 }
 
-// picky sends what may be sent only once over connections of its own: Go's transport
+// picky sends what may be sent only once over connections of its own. Go's transport
 // repeats a GET if the connection it reused turns out to be dead, and the code that a
-// sign-in brings back is good for one request.
+// sign-in brings back is good for one request. It does not repeat a write, which then
+// fails although the origin is well: Tiled leaves such connections behind after each
+// error 500.
 type picky struct{ reused, fresh *http.Transport }
 
 func newPicky(t *http.Transport) *picky {
@@ -45,7 +49,7 @@ func (p *picky) close() error {
 
 // RoundTrip implements [http.RoundTripper].
 func (p *picky) RoundTrip(r *http.Request) (*http.Response, error) {
-	if strings.Contains(r.URL.Path, "/auth/") || strings.HasSuffix(r.URL.Path, "/device_code") {
+	if !rfc9111.Safe(r.Method) || strings.Contains(r.URL.Path, "/auth/") || strings.HasSuffix(r.URL.Path, "/device_code") {
 		return p.fresh.RoundTrip(r)
 	}
 	return p.reused.RoundTrip(r)

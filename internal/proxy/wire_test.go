@@ -333,6 +333,47 @@ func TestSignInIsNotRepeated(t *testing.T) {
 	}
 }
 
+// TestWriteAfterDeadConnection: an origin that leaves dead connections behind, as Tiled
+// does after an error, does not make the next write fail.
+func TestWriteAfterDeadConnection(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				in := bufio.NewReader(c)
+				if _, err := http.ReadRequest(in); err == nil {
+					_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+					// The connection looks alive, and dies with the next request on it.
+					_, _ = http.ReadRequest(in)
+				}
+				_ = c.Close()
+			}()
+		}
+	}()
+	s, _ := front(t, "http://"+l.Addr().String(), nil)
+	for i := range 10 {
+		if status, _, err := fetch(t, s.URL+"/a"); status != 200 {
+			t.Errorf("read %d: %d %v", i, status, err)
+		}
+		r, err := http.Post(s.URL+"/a", "application/json", strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = r.Body.Close()
+		if r.StatusCode != 200 {
+			t.Errorf("write %d: %s", i, r.Status)
+		}
+	}
+}
+
 // TestOptions: what is wrong is said, with what was expected.
 func TestOptions(t *testing.T) {
 	for name, o := range map[string]proxy.Options{

@@ -29,23 +29,24 @@ func (p *Program) say(format string, args ...any) { _, _ = fmt.Fprintf(p.Err, fo
 
 // grammar is the command line as kong reads it.
 type grammar struct {
-	Serve    serveCommand    `cmd:"" help:"Serve data over HTTP."`
-	Config   configCommand   `cmd:"" help:"Work with configuration files."`
-	Index    indexCommand    `cmd:"" help:"Look into all files of a folder ahead of time, so that searches by metadata answer at once."`
-	Formats  formatsCommand  `cmd:"" help:"List the file formats that this installation reads."`
-	Proxy    proxyCommand    `cmd:"" help:"Put the response cache, and an offline mode, in front of any Tiled server."`
-	Ls       lsCommand       `cmd:"" help:"List the members of a container on any Tiled server." group:"client"`
-	Tree     treeCommand     `cmd:"" help:"Draw what lies below a node." group:"client"`
-	Info     infoCommand     `cmd:"" help:"Say what is known of a node." group:"client"`
-	Get      getCommand      `cmd:"" help:"Write a node's data to a file or a pipe." group:"client"`
-	Search   searchCommand   `cmd:"" help:"Find members of a container by their metadata." group:"client"`
-	Export   exportCommand   `cmd:"" help:"Write a container and all below it to a folder, to Zarr or to HDF5." group:"client"`
-	Download downloadCommand `cmd:"" help:"Keep nodes for when there is no network." group:"client"`
-	Offline  offlineCommand  `cmd:"" help:"Work with what was downloaded." group:"client"`
-	Cache    cacheCommand    `cmd:"" help:"Say what is held, refresh it, forget it." group:"client"`
-	Login    loginCommand    `cmd:"" help:"Make a profile: a name for a server and who you are there." group:"client"`
-	Open     openCommand     `cmd:"" help:"Open a node in the web page of its server." group:"client"`
-	Version  versionCommand  `cmd:"" help:"Print the version."`
+	Serve      serveCommand      `cmd:"" help:"Serve data over HTTP."`
+	Config     configCommand     `cmd:"" help:"Work with configuration files."`
+	Index      indexCommand      `cmd:"" help:"Look into all files of a folder ahead of time, so that searches by metadata answer at once."`
+	Formats    formatsCommand    `cmd:"" help:"List the file formats that this installation reads."`
+	Proxy      proxyCommand      `cmd:"" help:"Put the response cache, and an offline mode, in front of any Tiled server."`
+	Ls         lsCommand         `cmd:"" help:"List the members of a container on any Tiled server." group:"client"`
+	Tree       treeCommand       `cmd:"" help:"Draw what lies below a node." group:"client"`
+	Info       infoCommand       `cmd:"" help:"Say what is known of a node." group:"client"`
+	Get        getCommand        `cmd:"" help:"Write a node's data to a file or a pipe." group:"client"`
+	Search     searchCommand     `cmd:"" help:"Find members of a container by their metadata." group:"client"`
+	Export     exportCommand     `cmd:"" help:"Write a container and all below it to a folder, to Zarr or to HDF5." group:"client"`
+	Download   downloadCommand   `cmd:"" help:"Keep nodes for when there is no network." group:"client"`
+	Offline    offlineCommand    `cmd:"" help:"Work with what was downloaded." group:"client"`
+	Cache      cacheCommand      `cmd:"" help:"Say what is held, refresh it, forget it." group:"client"`
+	Login      loginCommand      `cmd:"" help:"Make a profile: a name for a server and who you are there." group:"client"`
+	Open       openCommand       `cmd:"" help:"Open a node in the web page of its server." group:"client"`
+	Completion completionCommand `cmd:"" help:"Print a script that completes commands and flags in a shell."`
+	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
 // Exit statuses.
@@ -83,9 +84,7 @@ func exitOf(err error) int {
 func Run(ctx context.Context, p Program) int {
 	var g grammar
 	exit := -1
-	parser, err := kong.New(&g, kong.Name("terrazzo"),
-		kong.Description("Serves chunked arrays and tables in files over HTTP, to the clients and the web page of Tiled."),
-		kong.Writers(p.Out, p.Err), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.ExplicitGroups([]kong.Group{{Key: "client", Title: "Work with any Tiled server:"}}),
+	parser, err := newParser(&g, kong.Writers(p.Out, p.Err), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Exit(func(code int) { exit = code }), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(&p))
 	if err != nil {
 		p.say("terrazzo: %v\n", err)

@@ -99,3 +99,25 @@ func TestScripts(t *testing.T) {
 		},
 	})
 }
+
+// TestManual keeps docs/command-line.md what the grammar says.
+func TestManual(t *testing.T) {
+	t.Parallel()
+	var want strings.Builder
+	if err := cli.WriteManual(&want); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join("..", "..", "docs", "command-line.md")
+	if *update {
+		if err := os.WriteFile(file, []byte(want.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want.String() {
+		t.Error("docs/command-line.md is not what the grammar says: run go test ./internal/cli -run Manual -update")
+	}
+}

@@ -56,7 +56,7 @@ const (
 // Generate makes n requests of the synthetic workload called name: the same for
 // the same seed. An unknown name gives no requests.
 func Generate(name string, n int, seed uint64) Workload {
-	g := &generator{rng: rand.New(rand.NewPCG(seed, uint64(len(name))<<8|uint64(name[0])))}
+	g := &generator{rng: rand.New(rand.NewPCG(seed, uint64(len(name)-1)<<8|uint64(name[0])))}
 	g.objects = g.makeObjects(name == "E")
 	w := Workload{Name: name, Requests: make([]Request, 0, n)}
 	next := g.source(name, n)

@@ -21,8 +21,10 @@ import (
 
 // formats are those that this program reads. To add one, add a line.
 func formats() []adapter.Format {
+	hdf5 := hdf5file.New()
 	return []adapter.Format{
-		hdf5file.New(),
+		hdf5,
+		hdf5.NetCDF(),
 		tifffile.Format{},
 		sequence.Of(tifffile.Format{}),
 	}

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/errdef"
@@ -34,8 +35,17 @@ type notes struct {
 	Extents []adapter.Extent `json:"extents,omitempty"`
 	// Sources are the files behind a virtual data set.
 	Sources []sourceFile `json:"sources,omitempty"`
-	// Text is the kind of what is served as texts.
+	// Text is the kind of what is served as texts; Wide says that they are
+	// numpy's unicode strings and not bytes.
 	Text string `json:"text,omitempty"`
+	Wide bool   `json:"wide,omitempty"`
+	// Native says that numbers are turned into little-endian ones, Joined that
+	// the last axis is the length of texts.
+	Native bool `json:"native,omitempty"`
+	Joined bool `json:"joined,omitempty"`
+	// Padded are the extents of the array where the data set has not grown as
+	// far: fill values stand behind its own.
+	Padded []int64 `json:"padded,omitempty"`
 	// Lacks says what is missing to read it.
 	Lacks string `json:"lacks,omitempty"`
 }
@@ -61,10 +71,10 @@ type sourceFile struct {
 	Stop  []int64 `json:"stop,omitempty"`
 }
 
-// dataset describes a data set.
-func (l *library) dataset(ctx context.Context, src adapter.Locator, o object) (*adapter.Description, error) {
+// dataset describes a data set. How it is to be seen stands in n already.
+func (l *library) dataset(ctx context.Context, src adapter.Locator, o object, n notes) (*adapter.Description, error) {
 	name := o.file.place.Name
-	n := notes{File: name, Addr: o.addr, How: byLibrary}
+	n.File, n.Addr, n.How = name, o.addr, byLibrary
 	plist := C.H5Dget_create_plist(o.id)
 	if plist < 0 {
 		return nil, broken(name + ": data set")
@@ -81,7 +91,7 @@ func (l *library) dataset(ctx context.Context, src adapter.Locator, o object) (*
 	if err != nil {
 		return nil, err
 	}
-	s, err := openSet(o)
+	s, err := openSet(o, n.Native)
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +105,12 @@ func (l *library) dataset(ctx context.Context, src adapter.Locator, o object) (*
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	shape := append(append([]int64{}, s.dims...), s.element.dims...)
+	if n.Padded != nil && n.Text == "" && len(n.Padded) == len(shape) {
+		shape = n.Padded
+		if n.How != byNobody {
+			n.How, n.Extents = byLibrary, nil
+		}
+	}
 	chunk := shape
 	if n.Chunk != nil {
 		chunk = append(append([]int64{}, n.Chunk...), s.element.dims...)
@@ -102,7 +118,13 @@ func (l *library) dataset(ctx context.Context, src adapter.Locator, o object) (*
 	switch {
 	case s.null:
 		shape, chunk = []int64{0}, []int64{1}
-	case len(shape) == 0:
+	case n.Joined:
+		s.element.dtype.ItemSize = shape[len(shape)-1]
+		shape, chunk = shape[:len(shape)-1], chunk[:len(chunk)-1]
+		if n.How == byChunk {
+			n.How = byLibrary
+		}
+	case len(shape) == 0 && !n.Native:
 		shape, chunk = []int64{1}, []int64{1} // as Tiled serves single values
 	}
 	if err := plausible(shape, s.element.dtype.ItemSize); err != nil {
@@ -154,8 +176,9 @@ type set struct {
 	used    uint64
 }
 
-// openSet takes over what o has open, and opens what belongs to it.
-func openSet(o object) (*set, error) {
+// openSet takes over what o has open, and opens what belongs to it. With native,
+// numbers are read as little-endian ones.
+func openSet(o object, native bool) (*set, error) {
 	s := &set{file: o.file, id: o.id, memory: -1, own: -1}
 	C.H5Iinc_ref(o.id)
 	s.space = C.H5Dget_space(o.id)
@@ -176,7 +199,11 @@ func openSet(o object) (*set, error) {
 		s.dims = append(s.dims, int64(dims[i]))
 	}
 	var err error
-	if s.element, err = elementOf(s.own); err == nil && s.element.text == "" {
+	s.element, err = elementOf(s.own)
+	if d := &s.element.dtype; native && d.Endianness == structure.Big && strings.IndexByte("iuf", d.Kind) >= 0 && (d.Kind != 'f' || d.ItemSize > 2) {
+		d.Endianness, s.element.exact = structure.Little, false
+	}
+	if err == nil && s.element.text == "" {
 		s.memory, err = s.element.memoryType(s.own)
 	}
 	if err != nil {

@@ -55,7 +55,7 @@ func (f Format) Describe(ctx context.Context, src adapter.Source, inside []strin
 		case 'g':
 			d, err = o.group()
 		case 'd':
-			d, err = f.lib.dataset(ctx, locator, o)
+			d, err = f.lib.dataset(ctx, locator, o, notes{})
 		default:
 			err = fmt.Errorf("%s: a named data type is no member: %w", o.file.place.Name, errdef.ErrNotFound)
 		}

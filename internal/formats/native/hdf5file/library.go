@@ -124,11 +124,13 @@ type file struct {
 	sets map[uint64]*set
 	// paths are those of all objects, by address, once that was asked for.
 	paths map[uint64]string
-	swmr  bool
-	pins  int // objects that a job has open
-	used  uint64
-	when  time.Time
-	err   error // what opening met
+	// netcdf is what the file is as a NetCDF data set, once that was asked for.
+	netcdf *ncDataset
+	swmr   bool
+	pins   int // objects that a job has open
+	used   uint64
+	when   time.Time
+	err    error // what opening met
 }
 
 type held struct {

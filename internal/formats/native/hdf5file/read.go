@@ -25,8 +25,11 @@ import (
 
 // blockShape is how the array is cut, chunk being that of the whole array.
 func blockShape(shape, chunk []int64, item int64, n notes) []int64 {
-	if n.Rank == 0 || len(shape) < n.Rank {
+	if n.Rank == 0 || len(shape) < n.Rank && n.Chunk == nil {
 		return rows(shape, item)
+	}
+	if n.Joined {
+		n.Rank--
 	}
 	element := item
 	for _, e := range shape[n.Rank:] {
@@ -175,7 +178,7 @@ func (r *reader) set(ctx context.Context) (*set, error) {
 	if o.kind != 'd' {
 		return nil, fmt.Errorf("at %d there is no data set: %w", r.notes.Addr, errdef.ErrChanged)
 	}
-	s, err := openSet(o)
+	s, err := openSet(o, r.notes.Native)
 	if err != nil {
 		return nil, err
 	}
@@ -210,10 +213,17 @@ func (r *reader) library(ctx context.Context, dst []byte, sel ndslice.Selection)
 		if err != nil {
 			return err
 		}
-		if r.notes.Text != "" {
-			return s.texts(dst, int(r.dtype.ItemSize), sel[:r.notes.Rank])
+		part := sel[:min(r.notes.Rank, len(sel))]
+		if r.notes.Joined {
+			part = append(slices.Clone(sel), ndslice.Axis{Step: 1, Count: r.dtype.ItemSize})
 		}
-		err = s.read(dst, sel[:r.notes.Rank])
+		if r.notes.Text != "" {
+			return s.texts(dst, int(r.dtype.ItemSize), part, r.notes.Wide)
+		}
+		if r.notes.Padded != nil {
+			return s.padded(dst, part)
+		}
+		err = s.read(dst, part)
 		if r.notes.Sources == nil {
 			return err
 		}
@@ -286,6 +296,36 @@ func (s *set) read(dst []byte, sel ndslice.Selection) error {
 		return broken("data")
 	}
 	return nil
+}
+
+// padded reads what there is of a part, and puts fill values behind it.
+func (s *set) padded(dst []byte, sel ndslice.Selection) error {
+	item := int(s.elementBytes())
+	fill := make([]byte, item)
+	plist := C.H5Dget_create_plist(s.id)
+	if plist < 0 || C.H5Pget_fill_value(plist, s.memory, unsafe.Pointer(&fill[0])) < 0 {
+		_ = failure() // without one it is zero
+	}
+	if plist >= 0 {
+		C.H5Pclose(plist)
+	}
+	for i := 0; i+item <= len(dst); i += item {
+		copy(dst[i:], fill)
+	}
+	there, shape := slices.Clone(sel), make([]int64, len(sel))
+	for i := range there {
+		there[i].Count = max(min(sel[i].Count, s.dims[i]-sel[i].Start), 0)
+		shape[i] = there[i].Count
+	}
+	if there.Len() == 0 {
+		return nil
+	}
+	part := make([]byte, there.Len()*int64(item))
+	if err := s.read(part, there); err != nil {
+		return err
+	}
+	piece := ndslice.Piece{Source: ndslice.All(shape), Target: make([]int64, len(sel)), Shape: shape}
+	return ndslice.Gather(dst, sel, piece, part, shape, item)
 }
 
 // stored is one chunk as it lies in the file; bytes is nil if the library had

@@ -7,7 +7,9 @@ package hdf5file
 import "C"
 
 import (
+	"encoding/binary"
 	"fmt"
+	"unicode/utf8"
 	"unsafe"
 
 	"github.com/terrazzo-data/terrazzo/errdef"
@@ -27,6 +29,10 @@ const (
 // version's, like all else that describing learns.
 func (s *set) measure(n *notes) error {
 	longest := 1
+	length := func(text []byte) int { return len(text) }
+	if n.Wide {
+		length = utf8.RuneCount
+	}
 	if !s.null {
 		all := ndslice.All(s.dims)
 		if all.Len() > maxTexts {
@@ -34,7 +40,7 @@ func (s *set) measure(n *notes) error {
 		}
 		grid := ndslice.Grid{Shape: s.dims, Block: rows(s.dims, aimBytes/textBatch)}
 		for p := range all.Plan(grid) {
-			err := s.each(grid.Of(p.Block), func(_ int, text []byte) { longest = max(longest, len(text)) })
+			err := s.each(grid.Of(p.Block), func(_ int, text []byte) { longest = max(longest, length(text)) })
 			if err != nil {
 				return err
 			}
@@ -44,13 +50,19 @@ func (s *set) measure(n *notes) error {
 		return fmt.Errorf("texts of %d bytes: %w", longest, errdef.ErrTooLarge)
 	}
 	s.element.dtype = structure.DType{Kind: 'S', ItemSize: int64(longest), Endianness: structure.NotApplicable}
+	if n.Wide {
+		s.element.dtype = structure.DType{Kind: 'U', ItemSize: 4 * int64(longest), Endianness: structure.Little}
+	}
 	return nil
 }
 
 // texts fills dst with texts of a fixed length.
-func (s *set) texts(dst []byte, size int, sel ndslice.Selection) error {
+func (s *set) texts(dst []byte, size int, sel ndslice.Selection, wide bool) error {
 	fits := true
 	err := s.each(sel, func(i int, text []byte) {
+		if wide {
+			text = utf32(text)
+		}
 		fits = fits && len(text) <= size && (i+1)*size <= len(dst)
 		if fits {
 			copy(dst[i*size:], text)
@@ -91,4 +103,13 @@ func (s *set) each(sel ndslice.Selection, use func(i int, text []byte)) error {
 		use(i, []byte(s.file.reference(s.element.text == "region", e)))
 	}
 	return nil
+}
+
+// utf32 is a text as numpy keeps unicode strings.
+func utf32(text []byte) []byte {
+	out := make([]byte, 0, 4*len(text))
+	for _, r := range decoded(string(text)) {
+		out = binary.LittleEndian.AppendUint32(out, uint32(r))
+	}
+	return out
 }

@@ -34,7 +34,8 @@ class Server:
     url: str
     process: subprocess.Popen
     log: pathlib.Path
-    started: float  # seconds from start to ready
+    home: pathlib.Path
+    started: float = 0  # seconds from start to ready
 
     @property
     def api(self):
@@ -44,6 +45,7 @@ class Server:
         if self.process.poll() is None:
             os.killpg(self.process.pid, how)
         self.process.wait(60)
+        shutil.rmtree(self.home, ignore_errors=True)
         if self in _running:
             _running.remove(self)
         return self.process.returncode
@@ -59,9 +61,8 @@ def start(name, command, port, ready, env=None):
     """Runs a command until ready(log text, port) is true."""
     log = OUT / "logs" / f"{name}_{port}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    home = OUT / "home" / name  # new each time: nothing is remembered from before
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
+    home = OUT / "home" / f"{name}_{port}"  # new each time: nothing is remembered from before
+    home.mkdir(parents=True, exist_ok=True)
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("TILED_", "TERRAZZO_"))}
     environment = {**clean, "HOME": str(home), "PYTHONUNBUFFERED": "1", **(env or {})}
     environment.pop("XDG_STATE_HOME", None)
@@ -75,7 +76,7 @@ def start(name, command, port, ready, env=None):
             env=environment,
             start_new_session=True,
         )
-    server = Server(name, f"http://127.0.0.1:{port}", process, log, 0)
+    server = Server(name, f"http://127.0.0.1:{port}", process, log, home)
     _running.append(server)
     try:
         wait(server, command, lambda: ready(log, port), begun)

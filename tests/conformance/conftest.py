@@ -6,7 +6,6 @@ those that it accepts, and without --long only for those that `quick=` accepts.
 """
 
 import os
-import shutil
 
 import pytest
 import servers
@@ -22,7 +21,6 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "where(predicate, quick=None): which nodes the test is for")
     servers.OUT.mkdir(exist_ok=True)
     (servers.OUT / "unexplained.txt").write_text("")
-    shutil.rmtree(servers.OUT / "logs", ignore_errors=True)
 
 
 def pytest_generate_tests(metafunc):

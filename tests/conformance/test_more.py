@@ -53,6 +53,8 @@ def test_arrow(name):
         if isinstance(kind, (pandas.StringDtype, pandas.ArrowDtype))
     }
     got = got.astype(text).reset_index(drop=True)
+    if "day" in want:  # dates, or their text: pandas and dask choose
+        got["day"], want["day"] = got["day"].astype(str), want["day"].astype(str)
     pandas.testing.assert_frame_equal(got, want.reset_index(drop=True))
 
 

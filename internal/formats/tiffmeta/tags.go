@@ -1,6 +1,7 @@
 package tiffmeta
 
 import (
+	"encoding/base64"
 	"math"
 	"strconv"
 	"strings"
@@ -157,7 +158,7 @@ func (f *File) plain(t *tag) (value any, ok bool, err error) {
 	}
 	switch t.kind {
 	case kindByte, kindUndefined:
-		return append([]byte{}, b...), true, nil
+		return "data:application/octet-stream;base64," + base64.StdEncoding.EncodeToString(b), true, nil
 	case kindASCII:
 		return text(b), true, nil
 	}

@@ -126,7 +126,12 @@ book.save(here / "mac.xlsx")
 golden("mac.xlsx")
 
 frame = pandas.DataFrame(
-    {"i": range(50), "f": [i / 7 for i in range(50)], "s": [f"text {i % 5}" for i in range(50)], "d": pandas.date_range("2024-02-27", periods=50, freq="7h")}
+    {
+        "i": range(50),
+        "f": [i / 7 for i in range(50)],
+        "s": [f"text {i % 5}" for i in range(50)],
+        "d": pandas.date_range("2024-02-27", periods=50, freq="7h"),
+    }
 )
 with pandas.ExcelWriter(here / "pandas.xlsx", engine="openpyxl") as writer:
     frame.to_excel(writer, sheet_name="frame", index=False)
@@ -194,6 +199,9 @@ for name, rows in {
 broken("pandas.xlsx", "not found", ["no such sheet"])
 
 # A sheet that reaches to the last corner, with two cells.
-rewrite("sparse.xlsx", sheet_data('<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>2</v></c></row>'))
+rewrite(
+    "sparse.xlsx",
+    sheet_data('<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>2</v></c></row>'),
+)
 
 (here / "golden.json").write_text(json.dumps(goldens, indent=1, ensure_ascii=False) + "\n")

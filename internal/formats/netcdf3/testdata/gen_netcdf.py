@@ -38,7 +38,10 @@ def golden(name):
     for key in keys:
         a = ds[key]
         structure = ArrayStructure(
-            data_type=BuiltinDtype.from_numpy_dtype(a.dtype), shape=a.shape, chunks=tuple((n,) for n in a.shape), dims=a.dims
+            data_type=BuiltinDtype.from_numpy_dtype(a.dtype),
+            shape=a.shape,
+            chunks=tuple((n,) for n in a.shape),
+            dims=a.dims,
         )
         data = a.values.tobytes("C")
         goldens.append(
@@ -127,7 +130,12 @@ with xarray.Dataset(
         "pressure": (("station", "level"), numpy.arange(6.0).reshape(2, 3), {"units": "hPa"}),
         "valid": (("station",), [True, False]),
     },
-    coords={"station": ["zürich", "bern"], "level": [1, 2, 3], "height": ("station", numpy.array([408.0, 540.0], "f4")), "run": 7},
+    coords={
+        "station": ["zürich", "bern"],
+        "level": [1, 2, 3],
+        "height": ("station", numpy.array([408.0, 540.0], "f4")),
+        "run": 7,
+    },
     attrs={"source": "xarray"},
 ) as ds:
     ds["station"] = ds["station"].str.encode("utf-8").astype("S")

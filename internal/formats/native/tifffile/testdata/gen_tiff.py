@@ -31,7 +31,7 @@ def plain(value):
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
+        return "data:application/octet-stream;base64," + base64.b64encode(value).decode()
     return value
 
 
@@ -42,7 +42,9 @@ def golden(name, metadata=True):
     with tifffile.TiffFile(here / name) as f:
         series = f.series[0]
         kind, axes = series.kind, series.axes
-    doc = dataclasses.asdict(dataclasses.replace(structure, data_type=BuiltinDtype.from_numpy_dtype(array.dtype.newbyteorder("<"))))
+    doc = dataclasses.asdict(
+        dataclasses.replace(structure, data_type=BuiltinDtype.from_numpy_dtype(array.dtype.newbyteorder("<")))
+    )
     if kind in ("ome", "imagej", "shaped") and len(axes) == array.ndim and len(set(axes)) == len(axes):
         if kind != "shaped" or '"axes"' in f.pages[0].description:
             doc["dims"] = list(axes)
@@ -77,9 +79,22 @@ smooth = numpy.add.outer(numpy.arange(40) * 3, numpy.arange(50) * 2)[..., None] 
 smooth = smooth.astype("u1")
 write("rgb", rgb, photometric="rgb")
 write("rgb_planar", rgb.transpose(2, 0, 1).copy(), photometric="rgb", planarconfig="separate")
-write("rgb_planar_strips", rgb.transpose(2, 0, 1).copy(), photometric="rgb", planarconfig="separate", rowsperstrip=7, compression="zlib")
+write(
+    "rgb_planar_strips",
+    rgb.transpose(2, 0, 1).copy(),
+    photometric="rgb",
+    planarconfig="separate",
+    rowsperstrip=7,
+    compression="zlib",
+)
 write("rgba16", random.integers(0, 65535, (20, 30, 4), "u2"), photometric="rgb", extrasamples=["unassalpha"])
-write("planar_tiles", random.integers(0, 65535, (5, 33, 20), "u2"), photometric="minisblack", planarconfig="separate", tile=(16, 16))
+write(
+    "planar_tiles",
+    random.integers(0, 65535, (5, 33, 20), "u2"),
+    photometric="minisblack",
+    planarconfig="separate",
+    tile=(16, 16),
+)
 for codec in ("lzw", "zlib", "packbits", "zstd", "lzma", "adobe_deflate"):
     write(f"codec_{codec}", ramp.astype("u2"), compression=codec, rowsperstrip=8)
     write(f"codec_{codec}_tiles", ramp.astype(">i4"), compression=codec, tile=(16, 16), byteorder=">")
@@ -91,7 +106,9 @@ write("predictor_f4_big", (ramp / 7).astype("f4"), compression="lzw", predictor=
 write("predictor_rgb", rgb, photometric="rgb", compression="lzw", predictor=2)
 write("jpeg_grey", smooth[..., 0].copy(), compression="jpeg", rowsperstrip=16)
 write("jpeg_ycbcr", smooth, compression="jpeg", photometric="ycbcr", subsampling=(1, 1))
-write("jpeg_ycbcr_22", smooth[:32, :48].copy(), compression="jpeg", photometric="ycbcr", tile=(16, 16), subsampling=(2, 2))
+write(
+    "jpeg_ycbcr_22", smooth[:32, :48].copy(), compression="jpeg", photometric="ycbcr", tile=(16, 16), subsampling=(2, 2)
+)
 write("jpeg_rgb", smooth, compression="jpeg", photometric="rgb")
 
 for bits in (2, 4, 6, 10, 12, 14):
@@ -102,7 +119,13 @@ for bits in (2, 4, 6, 10, 12, 14):
 stack = random.integers(0, 65535, (4, 11, 13), "u2")
 with tifffile.TiffWriter(here / "pages.tif") as f:
     for page in stack:
-        f.write(page, metadata=None, contiguous=False, software="gen_tiff.py", extratags=[(65000, "d", 2, [1.5, 2.5], True), (65001, "B", 3, b"abc", True)])
+        f.write(
+            page,
+            metadata=None,
+            contiguous=False,
+            software="gen_tiff.py",
+            extratags=[(65000, "d", 2, [1.5, 2.5], True), (65001, "B", 3, b"abc", True)],
+        )
 golden("pages.tif")
 with tifffile.TiffWriter(here / "pages_lzw.tif", byteorder=">") as f:
     for page in stack:
@@ -128,7 +151,9 @@ write("shaped_ones", cube[:1, :, None], metadata={"axes": "QTZYX"}, photometric=
 write("shaped_truncated", cube, metadata={"truncate": True}, photometric="minisblack")
 write("shaped_lzw", cube, metadata={"axes": "CTYX"}, compression="lzw", photometric="minisblack")
 write("shaped_rgb", numpy.stack([rgb, rgb + 1]), metadata={"axes": "ZYXS"}, photometric="rgb")
-tifffile.imwrite(here / "shaped_old.tif", cube[0], description="shape=(3, 6, 7)", metadata=None, photometric="minisblack")
+tifffile.imwrite(
+    here / "shaped_old.tif", cube[0], description="shape=(3, 6, 7)", metadata=None, photometric="minisblack"
+)
 golden("shaped_old.tif")
 write("imagej", cube, metadata={"axes": "ZCYX"}, imagej=True)
 write("imagej_tz", numpy.stack([cube, cube + 9]), metadata={"axes": "TZCYX"}, imagej=True)
@@ -162,7 +187,9 @@ for name, options in {
 }.items():
     tifffile.imwrite(here / f"{name}.tif", rows, metadata=None, **options)
 planar = numpy.arange(3 * 1024, dtype="u2").reshape(3, 1024, 1).repeat(1024, 2)
-tifffile.imwrite(here / "large_planar.tif", planar, metadata=None, planarconfig="separate", photometric="rgb", compression="zlib")
+tifffile.imwrite(
+    here / "large_planar.tif", planar, metadata=None, planarconfig="separate", photometric="rgb", compression="zlib"
+)
 
 
 def broken(name, data, error="unprocessable"):

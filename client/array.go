@@ -143,7 +143,7 @@ func (a *Array) fill(ctx context.Context, q query, out []byte) error {
 // readExactly fills out and makes sure that nothing follows.
 func readExactly(r io.Reader, out []byte) error {
 	n, err := io.ReadFull(r, out)
-	if err == io.ErrUnexpectedEOF || err == io.EOF && len(out) > 0 { //nolint:errorlint // io.ReadFull's own
+	if err == io.ErrUnexpectedEOF || err == io.EOF && len(out) > 0 {
 		return unprocessable("body of %d bytes, expected %d", n, len(out))
 	}
 	if err != nil {
@@ -217,7 +217,7 @@ func (a *Array) Blocks(ctx context.Context, slice string) iter.Seq2[Block, error
 			r := <-result
 			if !yield(r.block, r.err) || r.err != nil {
 				cancel()
-				for range results { //nolint:revive // the producer ends with its context
+				for range results {
 				}
 				return
 			}

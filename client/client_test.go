@@ -335,10 +335,10 @@ var quick = client.WithRetry(client.Retry{Attempts: 4, First: time.Millisecond, 
 func TestRetry(t *testing.T) {
 	t.Parallel()
 	for name, fail := range map[string]http.HandlerFunc{
-		"503": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) },
+		"503": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) },
 		"429": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "0.001")
-			w.WriteHeader(429)
+			w.WriteHeader(http.StatusTooManyRequests)
 		},
 		"abort": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		"cut off": func(w http.ResponseWriter, _ *http.Request) {
@@ -359,7 +359,7 @@ func TestRetry(t *testing.T) {
 		}
 		s.Close()
 	}
-	handler, asked := flaky(1, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) })
+	handler, asked := flaky(1, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
 	s := httptest.NewServer(handler)
 	defer s.Close()
 	if _, err := client.Connect(t.Context(), s.URL, quick); !errors.Is(err, errdef.ErrNotFound) || asked.Load() != 1 {

@@ -44,7 +44,7 @@ func Read[T Element](ctx context.Context, a *Array, slice string) ([]T, []int64,
 		toNative(data, a.DataType())
 		return out, sel.Shape(), nil
 	}
-	wide, ok := any([]T(nil)).([]float64)
+	_, ok := any([]T(nil)).([]float64)
 	convert := widening(a.DataType())
 	if !ok || convert == nil {
 		var zero T
@@ -55,7 +55,7 @@ func Read[T Element](ctx context.Context, a *Array, slice string) ([]T, []int64,
 		return nil, nil, err
 	}
 	toNative(data, a.DataType())
-	wide = make([]float64, sel.Len())
+	wide := make([]float64, sel.Len())
 	convert(wide, data)
 	out, _ := any(wide).([]T)
 	return out, sel.Shape(), nil

@@ -164,7 +164,7 @@ type body struct{ io.ReadCloser }
 func (b body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	switch {
-	case err == nil, err == io.EOF: //nolint:errorlint // io.Reader's own
+	case err == nil, err == io.EOF:
 		return n, err
 	case errors.Is(err, errdef.ErrTooLarge), errors.Is(err, errdef.ErrUnprocessable):
 		return n, err

@@ -380,7 +380,7 @@ func (f *flight) fill(w *store.Writer, announced bool) error {
 			}
 		}
 		switch {
-		case err == io.EOF: //nolint:errorlint // io.Reader's own
+		case err == io.EOF:
 			return nil
 		case err != nil:
 			return err

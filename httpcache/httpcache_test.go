@@ -163,7 +163,7 @@ func TestUsersAreKeptApart(t *testing.T) {
 	}
 	offline.Store(true)
 	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, o.URL+"/a?api_key=topsecret", nil)
-	answer, err := shared.RoundTrip(r)
+	answer, err := shared.RoundTrip(r) //nolint:bodyclose // there is none
 	if !errors.Is(err, httpcache.ErrNotAvailableOffline) || strings.Contains(err.Error(), "topsecret") {
 		t.Errorf("a stranger offline: %v, %v", answer, err)
 	}
@@ -208,7 +208,7 @@ func TestOffline(t *testing.T) {
 		}
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
 			r, _ := http.NewRequestWithContext(t.Context(), method, o.URL+"/b", nil)
-			if _, err := c.RoundTrip(r); !errors.Is(err, httpcache.ErrNotAvailableOffline) || !strings.Contains(err.Error(), "/b") {
+			if _, err := c.RoundTrip(r); !errors.Is(err, httpcache.ErrNotAvailableOffline) || !strings.Contains(err.Error(), "/b") { //nolint:bodyclose // there is none
 				t.Errorf("%s: %s: %v", name, method, err)
 			}
 		}
@@ -363,6 +363,7 @@ type broken struct{}
 func (broken) Get(context.Context, store.Key) (store.Value, error) {
 	return store.Value{}, errdef.ErrUnavailable
 }
+
 func (broken) Put(context.Context, store.Key, store.Meta) (store.Writer, error) {
 	return halfway{}, nil
 }

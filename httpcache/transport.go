@@ -177,7 +177,7 @@ func (b *countingBody) Read(p []byte) (int, error) {
 
 // fetch asks the server, or waits for another who is asking. again tells that the
 // stored state has to be looked at anew.
-func (x *exchange) fetch(held *variant) (answer *http.Response, err error, again bool) { //nolint:revive // the loop reads so
+func (x *exchange) fetch(held *variant) (answer *http.Response, err error, again bool) {
 	f, mine := x.t.flights.join(x.flightKey(held))
 	if mine {
 		f.begin(x, held)
@@ -200,7 +200,7 @@ func (x *exchange) fetch(held *variant) (answer *http.Response, err error, again
 }
 
 // outcome answers with what a flight turned out to be.
-func (x *exchange) outcome(f *flight, mine bool) (answer *http.Response, err error, again bool) { //nolint:revive // as fetch
+func (x *exchange) outcome(f *flight, mine bool) (answer *http.Response, err error, again bool) {
 	switch f.mode {
 	case failed:
 		f.leave()
@@ -256,7 +256,7 @@ func (x *exchange) flightKey(held *variant) string {
 
 // confirmed serves what a 304 allowed. If its body is gone the question must be a full
 // one next time.
-func (x *exchange) confirmed(v *variant) (*http.Response, error, bool) { //nolint:revive // as fetch
+func (x *exchange) confirmed(v *variant) (*http.Response, error, bool) {
 	x.status.FwdStatus = http.StatusNotModified
 	answer := x.held(v)
 	if answer == nil {

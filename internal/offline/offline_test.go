@@ -22,9 +22,8 @@ import (
 
 // online is a server that can be stopped, and counts.
 type online struct {
-	url   string
-	asked atomic.Int64
-	stop  func()
+	url  string
+	stop func()
 }
 
 func startDemo(tb testing.TB) *online {

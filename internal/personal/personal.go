@@ -83,7 +83,7 @@ func Loopback(host string) bool {
 	return err == nil && address.IsLoopback()
 }
 
-func failed(w http.ResponseWriter, r *http.Request, err error, log *slog.Logger) {
+func failed(w http.ResponseWriter, r *http.Request, err error, logger *slog.Logger) {
 	var timeout interface{ Timeout() bool }
 	switch {
 	case r.Context().Err() != nil:
@@ -94,7 +94,7 @@ func failed(w http.ResponseWriter, r *http.Request, err error, log *slog.Logger)
 	case errors.As(err, &timeout) && timeout.Timeout():
 		refuse(w, http.StatusGatewayTimeout, "The server behind this cache did not answer in time.")
 	default:
-		log.LogAttrs(r.Context(), slog.LevelWarn, "origin", slog.String("path", r.URL.Path), slog.String("error", err.Error()))
+		logger.LogAttrs(r.Context(), slog.LevelWarn, "origin", slog.String("path", r.URL.Path), slog.String("error", err.Error()))
 		refuse(w, http.StatusBadGateway, "The server behind this cache cannot be reached.")
 	}
 }

@@ -14,7 +14,23 @@ WORKBOOKS = ["types", "pandas", "mac", "hand"]
 DATASETS = ["cdf1", "cdf2", "cdf5", "xarray", "single_h", "no_records"]
 PICTURES = {
     name.split(".")[0]: name
-    for name in ["pages.tif", "pages_lzw.tif", "imagej.tif", "imagej_rgb.tif", "ome.ome.tif", "ome_tczyx.tif", "shaped_axes.tif", "shaped_rgb.tif", "rgb_planar.tif", "jpeg_ycbcr.tif", "codec_lzw.tif", "planar_tiles.tif", "pyramid.tif", "bigtiff_big.tif", "predictor_rgb.tif"]
+    for name in [
+        "pages.tif",
+        "pages_lzw.tif",
+        "imagej.tif",
+        "imagej_rgb.tif",
+        "ome.ome.tif",
+        "ome_tczyx.tif",
+        "shaped_axes.tif",
+        "shaped_rgb.tif",
+        "rgb_planar.tif",
+        "jpeg_ycbcr.tif",
+        "codec_lzw.tif",
+        "planar_tiles.tif",
+        "pyramid.tif",
+        "bigtiff_big.tif",
+        "predictor_rgb.tif",
+    ]
 }
 
 

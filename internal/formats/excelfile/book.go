@@ -55,7 +55,7 @@ func (w *watched) ReadAt(p []byte, offset int64) (int, error) {
 }
 
 // openBook reads the table of contents and the list of sheets.
-func openBook(f adapter.File) (*book, error) {
+func openBook(ctx context.Context, f adapter.File) (*book, error) {
 	start := make([]byte, 8)
 	if n, err := f.ReadAt(start, 0); n == len(start) && string(start) == "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" {
 		return nil, fmt.Errorf("is protected by a password or of the old kind (.xls): %w", errdef.ErrUnsupported)
@@ -70,7 +70,7 @@ func openBook(f adapter.File) (*book, error) {
 	for _, part := range archive.File {
 		b.parts[strings.ToLower(path.Clean("/"+strings.ReplaceAll(part.Name, `\`, "/")))] = part
 	}
-	return b, b.because(b.readWorkbook(context.Background()))
+	return b, b.because(b.readWorkbook(ctx))
 }
 
 // because returns the fault of the file where there is one: what was made of

@@ -61,7 +61,7 @@ func (f Format) Describe(ctx context.Context, src adapter.Source, inside []strin
 		return nil, err
 	}
 	defer file.Close() //nolint:errcheck // nothing was written
-	b, err := openBook(file)
+	b, err := openBook(ctx, file)
 	if err != nil {
 		return nil, fmt.Errorf("excel %s: %w", name, err)
 	}
@@ -170,7 +170,7 @@ func (r *reader) ReadColumns(ctx context.Context, partition int, columns []int) 
 
 // fill gives each builder its column.
 func (r *reader) fill(ctx context.Context, file adapter.File, builders []*builder) error {
-	b, err := openBook(file)
+	b, err := openBook(ctx, file)
 	if err != nil {
 		return err
 	}

@@ -48,6 +48,18 @@ type Page struct {
 	tags   []tag
 }
 
+// forget drops all tags but those that say where the pixels are.
+func (p *Page) forget() {
+	var kept []tag
+	for _, t := range p.tags {
+		switch t.code {
+		case tagStripOffsets, tagStripCounts, tagTileOffsets, tagTileCounts:
+			kept = append(kept, t)
+		}
+	}
+	p.tags = kept
+}
+
 func (p *Page) tag(code uint16) *tag {
 	i := slices.IndexFunc(p.tags, func(t tag) bool { return t.code == code })
 	if i < 0 {

@@ -28,7 +28,7 @@ import (
 
 const (
 	// MaxPages bounds the pages of one file.
-	MaxPages = 1 << 20
+	MaxPages = 1 << 19
 	// maxEntries bounds the tags of a page, maxValues the bytes of one tag.
 	maxEntries, maxValues = 4096, 64 << 20
 )
@@ -45,7 +45,7 @@ type File struct {
 }
 
 // Open reads the header and all directories, but no values that stand
-// elsewhere. Errors are errdef.ErrUnprocessable, and ErrUnsupported for more
+// elsewhere. Of the pages but the first it keeps what places need. Errors are errdef.ErrUnprocessable, and ErrUnsupported for more
 // than [MaxPages] pages.
 func Open(ctx context.Context, r adapter.File) (*File, error) {
 	f, err := header(r)
@@ -67,6 +67,9 @@ func Open(ctx context.Context, r adapter.File) (*File, error) {
 		p, next, err := f.page(at)
 		if err != nil {
 			return nil, fmt.Errorf("page %d: %w", len(f.Pages), err)
+		}
+		if len(f.Pages) > 0 {
+			p.forget()
 		}
 		f.Pages = append(f.Pages, p)
 		at = next

@@ -48,10 +48,15 @@ func (r *reader) Extents() []adapter.Extent {
 			out[last].Length += size
 			continue
 		}
-		out = append(out, e)
+		if out = append(out, e); len(out) > maxExtents {
+			return nil
+		}
 	}
 	return out
 }
+
+// maxExtents is how many runs are worth being sent and remembered.
+const maxExtents = 1 << 14
 
 func (a *array) pageBytes() int64 {
 	size := a.item

@@ -26,11 +26,19 @@ class Round:
     bad: int  # errors and answers that are neither 2xx nor 3xx
 
 
+def read(path):
+    """A file of /proc, empty where the process or thread is gone by now."""
+    try:
+        return pathlib.Path(path).read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def processes(pid):
     """A process and all that it started."""
     found = [pid]
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
+    for task in list(pathlib.Path(f"/proc/{pid}/task").iterdir()):
+        for child in read(task / "children").split():
             found += processes(int(child))
     return found
 
@@ -39,8 +47,8 @@ def cpu_seconds(pid):
     """CPU time that a process and its children have used so far."""
     total = 0
     for one in processes(pid):
-        fields = pathlib.Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
+        fields = read(f"/proc/{one}/stat").rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12]) if fields else 0
     return total / TICK
 
 
@@ -48,7 +56,7 @@ def memory(pid, field="VmHWM"):
     """Bytes of memory of a process and its children; VmHWM is the peak."""
     total = 0
     for one in processes(pid):
-        found = re.search(rf"{field}:\s+(\d+)", pathlib.Path(f"/proc/{one}/status").read_text())
+        found = re.search(rf"{field}:\s+(\d+)", read(f"/proc/{one}/status"))
         total += int(found[1]) * 1024 if found else 0
     return total
 

@@ -42,8 +42,11 @@ func decode(f *tiffmeta.File, p *tiffmeta.Page, encoded, out []byte, rows int64)
 		(*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(out))), C.uint64_t(len(out)), flag(rgb),
 		(*C.char)(unsafe.Pointer(unsafe.SliceData(message))), C.uint64_t(len(message)),
 	))
-	if got == int64(len(out)) {
+	if got == int64(len(out)) && predicts(l) {
 		return nil
+	}
+	if got == int64(len(out)) {
+		return unpredict(out, l, f.Order())
 	}
 	said, _, _ := bytes.Cut(message, []byte{0})
 	return fmt.Errorf("libtiff decoded %d of %d bytes: %s: %w", got, len(out), said, errdef.ErrUnprocessable)
@@ -65,6 +68,9 @@ func single(f *tiffmeta.File, p *tiffmeta.Page, encoded []byte, rows int64) ([]b
 	if format == 6 { // complex: the library turns each half around by itself
 		samples, sampleBits, format = 2*samples, sampleBits/2, 3
 	}
+	if !predicts(l) { // as bytes, which the library leaves as they are
+		samples, sampleBits, format = samples*l.Bits/8, 8, 1
+	}
 	w.add(256, long, numbers(order, 4, l.TileWidth))
 	w.add(257, long, numbers(order, 4, rows))
 	bits := make([]int64, samples)
@@ -83,7 +89,7 @@ func single(f *tiffmeta.File, p *tiffmeta.Page, encoded []byte, rows int64) ([]b
 	w.add(278, long, numbers(order, 4, rows))
 	w.add(279, long, numbers(order, 4, int64(len(encoded))))
 	w.add(284, short, numbers(order, 2, 1))
-	if l.Predictor != 1 {
+	if l.Predictor != 1 && predicts(l) {
 		w.add(317, short, numbers(order, 2, l.Predictor))
 	}
 	if extra := min(l.Extra, samples); extra > 0 && !l.Separate {

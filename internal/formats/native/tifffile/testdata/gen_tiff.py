@@ -103,6 +103,9 @@ for kind in ("u1", "u2", "i4", "u8"):
 for kind in ("f2", "f4", "f8"):
     write(f"predictor_{kind}", (ramp / 7 - 3).astype(kind), compression="zlib", predictor=3, rowsperstrip=9)
 write("predictor_f4_big", (ramp / 7).astype("f4"), compression="lzw", predictor=3, byteorder=">", tile=(16, 16))
+write("predictor_packbits", ramp.astype("i4"), compression="packbits", predictor=2, byteorder=">", rowsperstrip=9)
+write("predictor_packbits_f4", (ramp / 7).astype("f4"), compression="packbits", predictor=3, byteorder=">")
+write("predictor_packbits_rgb", rgb.astype("u2"), photometric="rgb", compression="packbits", predictor=2)
 write("predictor_rgb", rgb, photometric="rgb", compression="lzw", predictor=2)
 write("jpeg_grey", smooth[..., 0].copy(), compression="jpeg", rowsperstrip=16)
 write("jpeg_ycbcr", smooth, compression="jpeg", photometric="ycbcr", subsampling=(1, 1))

@@ -368,7 +368,7 @@ func TestWriteAfterDeadConnection(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = r.Body.Close()
-		if r.StatusCode != 200 {
+		if r.StatusCode != http.StatusOK {
 			t.Errorf("write %d: %s", i, r.Status)
 		}
 	}

@@ -268,6 +268,7 @@ func TestCorruption(t *testing.T) {
 
 // kind is what became of a read.
 func kind(t *testing.T, name string, err error) string {
+	t.Helper()
 	if err == nil {
 		return "right"
 	}

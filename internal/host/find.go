@@ -13,8 +13,8 @@ import (
 func Find() string {
 	const name = "terrazzo-host"
 	if self, err := os.Executable(); err == nil {
-		if real, err := filepath.EvalSymlinks(self); err == nil {
-			self = real
+		if followed, err := filepath.EvalSymlinks(self); err == nil {
+			self = followed
 		}
 		beside := filepath.Join(filepath.Dir(self), name)
 		if info, err := os.Stat(beside); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {

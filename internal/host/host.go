@@ -87,7 +87,7 @@ func readFrame(r io.Reader, header any, place func(n uint64) ([]byte, error)) ([
 
 func full(r io.Reader, b []byte) error {
 	_, err := io.ReadFull(r, b)
-	if err == io.EOF { //nolint:errorlint // ReadFull returns it as it is
+	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
 	return err

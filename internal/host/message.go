@@ -162,9 +162,15 @@ func (c Cost) adapter() adapter.Cost {
 // matches counts.
 func codes() []code {
 	return []code{
-		{"changed", errdef.ErrChanged}, {"unavailable", errdef.ErrUnavailable}, {"forbidden", errdef.ErrForbidden},
-		{"gone", errdef.ErrGone}, {"not_found", errdef.ErrNotFound}, {"not_allowed", errdef.ErrNotAllowed},
-		{"too_large", errdef.ErrTooLarge}, {"unsupported", errdef.ErrUnsupported}, {"invalid", errdef.ErrInvalid},
+		{"changed", errdef.ErrChanged},
+		{"unavailable", errdef.ErrUnavailable},
+		{"forbidden", errdef.ErrForbidden},
+		{"gone", errdef.ErrGone},
+		{"not_found", errdef.ErrNotFound},
+		{"not_allowed", errdef.ErrNotAllowed},
+		{"too_large", errdef.ErrTooLarge},
+		{"unsupported", errdef.ErrUnsupported},
+		{"invalid", errdef.ErrInvalid},
 		{"unprocessable", errdef.ErrUnprocessable},
 	}
 }

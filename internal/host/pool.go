@@ -217,8 +217,9 @@ func (p *Pool) do(ctx context.Context, j job) (Reply, []byte, error) {
 		return Reply{}, nil, err
 	case slept:
 		return Reply{}, nil, fmt.Errorf("%s: the disk did not answer within %s: %w", j.name, p.opts.Deadline, errdef.ErrUnavailable)
+	default: // lost or burnt
+		return p.once(ctx, j)
 	}
-	return p.once(ctx, j)
 }
 
 // settled is what the asker gets of an answer.
@@ -341,7 +342,7 @@ func (p *Pool) once(ctx context.Context, j job) (Reply, []byte, error) {
 		return Reply{}, nil, err
 	}
 	reply, body, end, err := p.attempt(ctx, proc, j)
-	why := ""
+	var why string
 	switch end {
 	case answered, left:
 		proc.kill()

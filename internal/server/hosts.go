@@ -27,7 +27,7 @@ const (
 // that hosts read, if terrazzo-host is found. Hosts may read what lies in roots,
 // and hold memory bytes together. stop ends them. What keeps them from starting
 // is said in the log: then such files are listed and say what is missing.
-func Formats(p Program, roots []string, memory int64, log *slog.Logger) (formats []adapter.Format, pool *host.Pool, stop func() error) {
+func Formats(p Program, roots []string, memory int64, logger *slog.Logger) (formats []adapter.Format, pool *host.Pool, stop func() error) {
 	nothing := func() error { return nil }
 	program := host.Find()
 	if program == "" {
@@ -42,7 +42,7 @@ func Formats(p Program, roots []string, memory int64, log *slog.Logger) (formats
 		}
 	}
 	pool, err := host.Start(host.Options{
-		Program: program, Args: args, Processes: n, Memory: each, Log: log,
+		Program: program, Args: args, Processes: n, Memory: each, Log: logger,
 		Env: []string{
 			"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HDF5_USE_FILE_LOCKING=FALSE", "HDF5_PLUGIN_PRELOAD=::",
 			// A host holds little and makes much: with the usual settings
@@ -51,7 +51,7 @@ func Formats(p Program, roots []string, memory int64, log *slog.Logger) (formats
 		},
 	})
 	if err != nil {
-		log.LogAttrs(context.Background(), slog.LevelWarn, "terrazzo-host does not start; what it reads is listed only", slog.String("program", program), slog.Any("reason", err))
+		logger.LogAttrs(context.Background(), slog.LevelWarn, "terrazzo-host does not start; what it reads is listed only", slog.String("program", program), slog.Any("reason", err))
 		return append(p.Formats, all.List()...), nil, nothing
 	}
 	return append(p.Formats, all.With(pool.Native())...), pool, pool.Close

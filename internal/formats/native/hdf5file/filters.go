@@ -349,7 +349,7 @@ func (d *decoders) bits(f filter, bits, in []byte, packed bool) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	n := 0
+	var n int
 	switch f.compression() {
 	case 2:
 		n, err = lz4.UncompressBlock(part, bits)

@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"math"
 	"os"
 	"slices"
@@ -116,6 +115,7 @@ func TestGolden(t *testing.T) {
 }
 
 func compare(t *testing.T, s *served, c golden) {
+	t.Helper()
 	d, data, err := whole(t.Context(), s.node(c.Names[0], c.Inside...))
 	last := ""
 	if len(c.Inside) > 0 {
@@ -207,5 +207,3 @@ func plain(v any) any {
 	}
 	return v
 }
-
-var _ = fmt.Sprint

@@ -113,7 +113,7 @@ func (v *value) plain(file *file, b []byte) any {
 		}
 		return integer(b[:v.size], signed)
 	case C.H5T_FLOAT:
-		return real(b[:v.size])
+		return floating(b[:v.size])
 	case C.H5T_STRING:
 		if v.vlen {
 			return cText(b)
@@ -184,7 +184,7 @@ func integer(b []byte, signed bool) any {
 	return int64(n)
 }
 
-func real(b []byte) any {
+func floating(b []byte) any {
 	switch len(b) {
 	case 4:
 		return float64(math.Float32frombits(binary.LittleEndian.Uint32(b)))

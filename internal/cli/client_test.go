@@ -64,8 +64,15 @@ func demo(tb testing.TB) (url string, stop func()) {
 // the key in $TILED_API_KEY; "stopserver" stops it.
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "client"),
+	p := params(t)
+	p.Dir = filepath.Join("testdata", "client")
+	testscript.Run(t, p)
+}
+
+// params are what scripts run with.
+func params(t *testing.T) testscript.Params {
+	t.Helper()
+	return testscript.Params{
 		Setup: func(e *testscript.Env) error {
 			url, stop := demo(t)
 			e.Defer(stop)
@@ -97,7 +104,7 @@ func TestScripts(t *testing.T) {
 				}
 			},
 		},
-	})
+	}
 }
 
 // TestManual keeps docs/command-line.md what the grammar says.

@@ -153,11 +153,10 @@ func writeTiledProfile(name, uri, key string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("--write-profile: %w", err)
 	}
-	settings := map[string]any{"uri": uri}
 	if key != "" {
-		settings["api_key"] = key
+		uri += "?api_key=" + key // profiles know no other place for it
 	}
-	text, err := yaml.Marshal(map[string]any{name: settings})
+	text, err := yaml.Marshal(map[string]any{name: map[string]any{"uri": uri}})
 	if err != nil {
 		return fmt.Errorf("--write-profile: %w", err)
 	}

@@ -124,9 +124,12 @@ func (f *serverFlags) connect(ctx context.Context, p *Program, target string) (*
 		return nil, err
 	}
 	options := []client.Option{client.WithAPIKey(w.key), client.WithUserAgent("terrazzo/" + release), client.WithTransport(transport)}
+	// Somebody waits: no longer than it takes to be sure.
+	retry := client.Retry{Attempts: 5, Within: 20 * time.Second, Longest: 2 * time.Second}
 	if f.Offline {
-		options = append(options, client.WithRetry(client.Retry{Attempts: 1}))
+		retry.Attempts = 1
 	}
+	options = append(options, client.WithRetry(retry))
 	if r.Client, err = client.Connect(ctx, w.uri, options...); err == nil && w.tokens != nil && w.key == "" && !f.Offline {
 		session := client.NewSession(r.Client, *w.tokens, func(t client.Tokens) error { return saveTokens(w.profile, t) })
 		r.Client, err = client.Connect(ctx, w.uri, append(options, client.WithAuthorizer(session))...)

@@ -214,7 +214,10 @@ func columnNames(header []cell) []string {
 			names[i] = header[i].String()
 			order = append(order, i)
 		}
-		there[names[i]]++
+	}
+	floats(header, names)
+	for _, name := range names {
+		there[name]++
 	}
 	for i := range header {
 		if header[i].empty() {
@@ -223,10 +226,13 @@ func columnNames(header []cell) []string {
 	}
 	counts := map[string]int{}
 	for _, i := range order {
-		old := names[i]
-		name, count := old, counts[old]
+		old, key := names[i], names[i]
+		if header[i].kind == cellBool { // which Python takes for the number
+			key = strconv.FormatInt(header[i].number, 10)
+		}
+		name, count := old, counts[key]
 		for count > 0 {
-			counts[old] = count + 1
+			counts[key] = count + 1
 			name = fmt.Sprintf("%s.%d", old, count)
 			if there[name] > 0 {
 				count++
@@ -237,7 +243,35 @@ func columnNames(header []cell) []string {
 		there[old]--
 		there[name]++
 		names[i] = name
-		counts[name] = count + 1
+		if name != old {
+			key = name
+		}
+		counts[key] = count + 1
 	}
 	return names
+}
+
+// floats writes whole numbers as floats where all names are numbers, no two
+// the same, and one is no whole number: pandas has one type for all of them.
+func floats(header []cell, names []string) {
+	some := false
+	once := map[string]bool{}
+	for i := range header {
+		switch header[i].kind {
+		case cellFloat:
+			some = true
+		case cellInt, cellUint:
+		default:
+			return
+		}
+		if once[names[i]] {
+			return
+		}
+		once[names[i]] = true
+	}
+	for i := range header {
+		if some {
+			names[i] = pythonFloat(header[i].asFloat())
+		}
+	}
 }

@@ -196,6 +196,9 @@ func (c *cell) String() string {
 	case cellUint:
 		return strconv.FormatUint(uint64(c.number), 10)
 	case cellFloat:
+		if c.float == math.Trunc(c.float) && !math.IsInf(c.float, 0) { // an integer, only large
+			return strconv.FormatFloat(c.float, 'f', 0, 64)
+		}
 		return pythonFloat(c.float)
 	case cellBool:
 		if c.number != 0 {

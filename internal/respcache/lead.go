@@ -151,7 +151,7 @@ func (x *exchange) follow(f *flight) (again bool, err error) {
 	case shared:
 		return x.share(f)
 	case confirmed:
-		if f.principal == x.id.principal || x.decide(f.response).Action == rfc9111.Serve {
+		if !x.c.o.Strict && f.principal == x.id.principal || x.decide(f.response).Action == rfc9111.Serve {
 			x.collapsed()
 			return x.confirmed(f.response, f.heldBy)
 		}
@@ -178,7 +178,7 @@ func (x *exchange) share(f *flight) (again bool, err error) {
 		d := x.decide(p)
 		switch {
 		case d.Action == rfc9111.Serve, d.Action == rfc9111.ServeAndRevalidate,
-			f.principal == x.id.principal && d.Action == rfc9111.Revalidate && d.Reason != rfc9111.ReasonRequestNoCache:
+			!x.c.o.Strict && f.principal == x.id.principal && d.Action == rfc9111.Revalidate && d.Reason != rfc9111.ReasonRequestNoCache:
 			// One's own kind may share what was asked for while one waited (§4).
 			x.collapsed()
 			x.c.counts.misses.Add(1)

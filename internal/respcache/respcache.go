@@ -99,6 +99,11 @@ type Options struct {
 	Shield func(*http.Request) bool
 	// Guard judges in the inner handler's place; see [Guard]. May be nil.
 	Guard Guard
+	// Strict says that nobody is given what was asked for before they came, unless the
+	// inner handler has confirmed it to them: what changed in between would else be hidden
+	// from who knows that it has. It is for a handler that confirms in no time; in front of
+	// an origin that is far away, those who wait together share one answer (RFC 9111 §4).
+	Strict bool
 	// Offline, while it returns true, keeps everything from the inner handler: what is
 	// held is served, stale or not, and the rest is 504. Nil is never.
 	Offline func() bool

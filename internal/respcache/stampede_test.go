@@ -520,3 +520,57 @@ func TestInterimAndTrailers(t *testing.T) {
 		}
 	}
 }
+
+// TestStrict: with an inner handler that confirms in no time, nobody gets what was
+// asked for before they came, though the body is still fetched once.
+func TestStrict(t *testing.T) {
+	for _, warm := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			state, full := "1", 0
+			var mu sync.Mutex
+			c := newCache(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
+				now := state
+				same := r.Header.Get("If-None-Match") == `"`+now+`"`
+				if !same {
+					full++
+				}
+				mu.Unlock()
+				w.Header().Set("Cache-Control", "no-cache")
+				w.Header().Set("Etag", `"`+now+`"`)
+				if same {
+					w.WriteHeader(http.StatusNotModified)
+					return
+				}
+				_, _ = w.Write([]byte("state "))
+				time.Sleep(time.Second)
+				_, _ = w.Write([]byte(now))
+			}), func(o *respcache.Options) { o.Strict = true })
+			if warm {
+				ask(t, c, "GET", "http://h/a")
+				state, full = "2", 0
+			}
+			var all sync.WaitGroup
+			want := state
+			all.Go(func() { ask(t, c, "GET", "http://h/a") })
+			time.Sleep(100 * time.Millisecond)
+			all.Go(func() {
+				if w := ask(t, c, "GET", "http://h/a"); w.Body.String() != "state "+want {
+					t.Errorf("nothing changed: %q", w.Body)
+				}
+			})
+			synctest.Wait()
+			if mu.Lock(); full != 1 {
+				t.Errorf("%d bodies were asked for, want 1", full)
+			}
+			state = "3"
+			mu.Unlock()
+			all.Go(func() {
+				if w := ask(t, c, "GET", "http://h/a"); w.Body.String() != "state 3" {
+					t.Errorf("asked after the change, got %q", w.Body)
+				}
+			})
+			all.Wait()
+		})
+	}
+}

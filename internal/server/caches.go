@@ -137,6 +137,7 @@ func (s *Server) responses(api *httpapi.API) (http.Handler, error) {
 		CredentialQuery: []string{"api_key"}, CredentialCookies: []string{auth.KeyCookie},
 		NeutralCookies: []string{httpapi.CSRFCookie},
 		Drop:           []string{"Server-Timing", "Cache-Status"},
+		Strict:         true,
 	})
 	if err != nil {
 		return nil, err

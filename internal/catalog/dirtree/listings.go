@@ -93,19 +93,40 @@ func (t *Tree) list(ctx context.Context, at string) (l *listing, current bool, e
 	return l, true, err
 }
 
-// read reads the names in a folder.
+// maxReadings is how often the names of a folder are read in a row while it
+// changes under the reading.
+const maxReadings = 3
+
+// read reads the names in a folder. A name that comes while they are read may
+// be missed though a later one is seen, so they are read once more then: a
+// sequence would have a hole.
 func (t *Tree) read(ctx context.Context, at string) (*listing, error) {
-	before, _, err := t.wall.Stat(ctx, at)
-	if err != nil {
-		return nil, err
-	}
-	settled := t.wall.Trusted(at, before)
 	var entries []entry
-	stamp, err := t.wall.ReadDir(ctx, at, func(e fs.DirEntry) {
-		entries = append(entries, entry{name: e.Name(), what: kindOf(e.Type())})
-	})
-	if err != nil {
-		return nil, err
+	var before, stamp adapter.Stamp
+	settled := false
+	for try := 1; ; try++ {
+		var err error
+		if before, _, err = t.wall.Stat(ctx, at); err != nil {
+			return nil, err
+		}
+		settled = t.wall.Trusted(at, before)
+		entries = entries[:0]
+		stamp, err = t.wall.ReadDir(ctx, at, func(e fs.DirEntry) {
+			entries = append(entries, entry{name: e.Name(), what: kindOf(e.Type())})
+		})
+		if err != nil {
+			return nil, err
+		}
+		if try == maxReadings || len(entries) > manyNames {
+			break
+		}
+		after, _, err := t.wall.Stat(ctx, at)
+		if err != nil {
+			return nil, err
+		}
+		if after == stamp && stamp == before {
+			break
+		}
 	}
 	l := t.rules.arrange(entries, t.listings.get(at))
 	l.stamp, l.settled, l.read = stamp, settled && stamp == before, time.Now()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -51,14 +52,11 @@ func (s *session) Locate(ctx context.Context, from, target string) (adapter.Plac
 
 // called is the name in the source of what a file of the source calls target.
 func (s *session) called(from, target string) (string, error) {
-	full, ok := path.Join(path.Dir(s.full(from)), target), true
-	if path.IsAbs(target) {
-		full, ok = s.wall.nameOf(filepath.FromSlash(target))
-	}
-	if target == "" || !ok || !valid(full) {
+	full, ok := s.wall.called(s.full(from), target)
+	if target == "" || strings.IndexByte(target, 0) >= 0 || !ok {
 		return "", fmt.Errorf("%s: names the file %q, which is outside the served folder: %w", from, target, errdef.ErrForbidden)
 	}
-	if s.dir == "." {
+	if s.dir == "." && !strings.HasPrefix(full, "/") {
 		return full, nil
 	}
 	if name, beneath := strings.CutPrefix(full, s.dir+"/"); beneath {
@@ -67,12 +65,52 @@ func (s *session) called(from, target string) (string, error) {
 	return "/" + full, nil
 }
 
-// nameOf is the name behind the wall of an absolute path in its first folder.
+// start says in which of the folders a name begins, and how it goes on: /2/a
+// is a in the second of those allowed besides.
+func (w *Wall) start(name string) (n int, rel string, ok bool) {
+	rest, other := strings.CutPrefix(name, "/")
+	if !other {
+		return 0, name, valid(name)
+	}
+	number, rel, _ := strings.Cut(rest, "/")
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 1 || n >= len(w.rooms) || !valid(rel) {
+		return 0, "", false
+	}
+	return n, rel, true
+}
+
+// called is the name of what the file called from names target.
+func (w *Wall) called(from, target string) (string, bool) {
+	n, rel, ok := w.start(from)
+	if !ok {
+		return "", false
+	}
+	if path.IsAbs(target) {
+		return w.nameOf(filepath.FromSlash(target))
+	}
+	if beside := path.Join(path.Dir(rel), target); valid(beside) {
+		return w.name(n, beside), true
+	}
+	// Up and out of the folder, and perhaps into another.
+	return w.nameOf(filepath.Join(w.rooms[n].real, filepath.FromSlash(path.Join(path.Dir(rel), target))))
+}
+
+func (w *Wall) name(n int, rel string) string {
+	if n == 0 {
+		return rel
+	}
+	return "/" + strconv.Itoa(n) + "/" + rel
+}
+
+// nameOf is the name behind the wall of an absolute path.
 func (w *Wall) nameOf(target string) (string, bool) {
-	for _, base := range []string{w.rooms[0].real, w.rooms[0].given} {
-		name, err := filepath.Rel(base, target)
-		if err == nil && filepath.IsLocal(name) {
-			return filepath.ToSlash(name), true
+	for n, r := range w.rooms {
+		for _, base := range []string{r.real, r.given} {
+			rel, err := filepath.Rel(base, target)
+			if err == nil && filepath.IsLocal(rel) {
+				return w.name(n, filepath.ToSlash(rel)), true
+			}
 		}
 	}
 	return "", false
@@ -81,7 +119,8 @@ func (w *Wall) nameOf(target string) (string, bool) {
 // where is the absolute path, without links, of a name that was just seen to
 // lie behind the wall. A link that has come to lead out since is refused.
 func (w *Wall) where(name string) (string, error) {
-	straight, err := filepath.EvalSymlinks(filepath.Join(w.rooms[0].real, filepath.FromSlash(name)))
+	n, rel, _ := w.start(name)
+	straight, err := filepath.EvalSymlinks(filepath.Join(w.rooms[n].real, filepath.FromSlash(rel)))
 	if err != nil {
 		return "", named(name, err)
 	}

@@ -124,7 +124,7 @@ func (s *session) waiting(since time.Time) { s.wait.Add(int64(time.Since(since))
 // expected refuses a name that a pinned read did not say it touches: what is
 // read from it would not be part of the block's name in the caches.
 func (s *session) expected(name string) error {
-	if !valid(strings.TrimPrefix(name, "/")) {
+	if !valid(name) && !strings.HasPrefix(name, "/") { // the wall looks at those
 		return fmt.Errorf("%q: no path inside the source: %w", name, errdef.ErrNotFound)
 	}
 	if s.pin == nil {

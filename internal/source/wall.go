@@ -204,10 +204,11 @@ func (w *Wall) reach(ctx context.Context, name string, op func(*os.Root, string)
 	if err := ctx.Err(); err != nil {
 		return place{}, err
 	}
-	if !valid(name) {
+	n, rel, ok := w.start(name)
+	if !ok {
 		return place{}, fmt.Errorf("%q: no path inside a folder: %w", name, errdef.ErrNotFound)
 	}
-	at := place{w.rooms[0].root, filepath.FromSlash(name)}
+	at := place{w.rooms[n].root, filepath.FromSlash(rel)}
 	err := op(at.root, at.rel)
 	if err == nil {
 		return at, nil
@@ -235,7 +236,8 @@ const maxLinks = 40
 
 // follow finds where a name leads whose links os.Root does not follow.
 func (w *Wall) follow(name string) (place, error) {
-	in, done, rest := w.rooms[0], "", strings.Split(name, "/")
+	n, rel, _ := w.start(name)
+	in, done, rest := w.rooms[n], "", strings.Split(rel, "/")
 	for links := 0; len(rest) > 0; {
 		next := filepath.Join(done, rest[0])
 		rest = rest[1:]
@@ -301,7 +303,8 @@ func (w *Wall) roomOf(target string) (room, string, bool) {
 // explain tells a link that leads nowhere from a name that is not there.
 func (w *Wall) explain(name string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		if info, lerr := w.rooms[0].root.Lstat(filepath.FromSlash(name)); lerr == nil && info.Mode()&fs.ModeSymlink != 0 {
+		n, rel, _ := w.start(name)
+		if info, lerr := w.rooms[n].root.Lstat(filepath.FromSlash(rel)); lerr == nil && info.Mode()&fs.ModeSymlink != 0 {
 			return fmt.Errorf("%s: is a link that leads nowhere: %w", name, errdef.ErrGone)
 		}
 	}

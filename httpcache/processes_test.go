@@ -1,0 +1,130 @@
+package httpcache_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/terrazzo-data/terrazzo/httpcache"
+)
+
+// TestMain is also the process that TestProcesses starts many of.
+func TestMain(m *testing.M) {
+	if url := os.Getenv("TEST_CACHE_URL"); url != "" {
+		os.Exit(work(url, os.Getenv("TEST_CACHE_DIR"), os.Getenv("TEST_CACHE_OPERATIONS")))
+	}
+	os.Exit(m.Run())
+}
+
+const (
+	processes = 8
+	resources = 60
+	bound     = 4 << 20
+)
+
+// bodyOf is what the server answers: its length and bytes follow from the number.
+func bodyOf(n int) []byte {
+	return bytes.Repeat(fmt.Appendf(nil, "resource %d;", n), 50+n*150)
+}
+
+// work reads resources at random and says with its status whether one was wrong.
+func work(url, dir, operations string) int {
+	n, err := strconv.Atoi(operations)
+	if err != nil {
+		return 2
+	}
+	t, err := httpcache.Open(httpcache.Place{Memory: 1 << 16, Dir: dir, Capacity: bound}, httpcache.Options{})
+	if err != nil {
+		return 2
+	}
+	for range n {
+		which := rand.N(resources)
+		r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url+"/"+strconv.Itoa(which), nil)
+		if err != nil {
+			return 2
+		}
+		answer, err := t.RoundTrip(r)
+		if err != nil {
+			return 4
+		}
+		body, err := io.ReadAll(answer.Body)
+		if answer.Body.Close() != nil || err != nil {
+			return 4
+		}
+		if crc32.ChecksumIEEE(body) != crc32.ChecksumIEEE(bodyOf(which)) {
+			return 3
+		}
+	}
+	if t.Close() != nil {
+		return 2
+	}
+	return 0
+}
+
+// TestProcesses: many processes share a folder, and every other one is killed in the
+// middle of it; nobody gets a wrong body, the bound is kept, and nobody waits for the dead.
+func TestProcesses(t *testing.T) {
+	t.Parallel()
+	operations := "400"
+	if os.Getenv("TERRAZZO_TEST_LONG") != "" {
+		operations = "10000"
+	}
+	dir := filepath.Join(t.TempDir(), "cache")
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n, err := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/"))
+		if err != nil {
+			t.Error(err)
+		}
+		w.Header().Set("Cache-Control", "max-age=3600")
+		_, _ = w.Write(bodyOf(n))
+	}))
+	defer origin.Close()
+	start := func() *exec.Cmd {
+		cmd := exec.CommandContext(t.Context(), os.Args[0])
+		cmd.Env = append(os.Environ(), "TEST_CACHE_URL="+origin.URL, "TEST_CACHE_DIR="+dir, "TEST_CACHE_OPERATIONS="+operations)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return cmd
+	}
+	for range 3 {
+		all := make([]*exec.Cmd, processes)
+		for i := range all {
+			all[i] = start()
+		}
+		for i, cmd := range all {
+			if i%2 == 0 {
+				_ = cmd.Process.Kill() // somewhere in the middle, or before it began
+				_ = cmd.Wait()         // it was killed
+			} else if err := cmd.Wait(); err != nil {
+				t.Errorf("process %d: %v (status 3 is a wrong body)", i, err)
+			}
+		}
+	}
+	size := int64(0)
+	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		about, err := d.Info()
+		if err == nil && !strings.HasSuffix(d.Name(), "state") {
+			size += about.Size()
+		}
+		return err
+	})
+	if err != nil || size > bound || size == 0 {
+		t.Errorf("%d bytes in files, the bound is %d, error %v", size, bound, err)
+	}
+}

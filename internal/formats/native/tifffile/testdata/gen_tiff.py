@@ -119,6 +119,17 @@ for bits in (2, 4, 6, 10, 12, 14):
     write(f"bits_{bits}", data, bitspersample=bits)
     write(f"bits_{bits}_rgb", numpy.stack([data] * 3, -1), bitspersample=bits, photometric="rgb", rowsperstrip=8)
 
+# The lowest bit first: files whose tag 262, which need not be there, became tag 266.
+for source in ("type_b1", "type_u2", "bits_6"):
+    data = bytearray((here / f"{source}.tif").read_bytes())
+    at = int.from_bytes(data[4:8], "little")
+    for entry in range(at + 2, at + 2 + 12 * int.from_bytes(data[at : at + 2], "little"), 12):
+        if int.from_bytes(data[entry : entry + 2], "little") == 262:
+            data[entry : entry + 2] = (266).to_bytes(2, "little")
+            data[entry + 8 : entry + 10] = (2).to_bytes(2, "little")
+    (here / f"fill_{source}.tif").write_bytes(data)
+    golden(f"fill_{source}.tif")
+
 stack = random.integers(0, 65535, (4, 11, 13), "u2")
 with tifffile.TiffWriter(here / "pages.tif") as f:
     for page in stack:

@@ -18,6 +18,7 @@ type cacheCommand struct {
 	Stat    cacheStat    `cmd:"" help:"Say what is held: the cache of answers, and what was downloaded of each node and when."`
 	Refresh cacheRefresh `cmd:"" help:"Ask the server about all that was downloaded, and fetch what changed."`
 	Clear   cacheClear   `cmd:"" help:"Forget the cache of answers; downloads stay."`
+	Discard cacheDiscard `cmd:"" help:"Make a running server give up what it holds of a node."`
 	Remove  cacheRemove  `cmd:"" help:"Forget what was downloaded from a server."`
 }
 
@@ -33,6 +34,7 @@ func (f *placeFlags) server() *serverFlags {
 
 type cacheStat struct {
 	placeFlags
+	adminFlags
 	JSON bool `name:"json" help:"One JSON document per line."`
 }
 
@@ -50,6 +52,9 @@ type held struct {
 
 // Run says what is held.
 func (c *cacheStat) Run(ctx context.Context, p *Program) error {
+	if c.Admin != "" {
+		return c.stat(ctx, p, c.JSON)
+	}
 	if err := c.answers(p); err != nil {
 		return err
 	}
@@ -114,11 +119,15 @@ func openAnswers(f *serverFlags) (*httpcache.Transport, string, error) {
 
 type cacheClear struct {
 	placeFlags
+	adminFlags
 	URL string `arg:"" optional:"" help:"Only answers of this server."`
 }
 
 // Run forgets the cache of answers.
-func (c *cacheClear) Run(ctx context.Context) (err error) {
+func (c *cacheClear) Run(ctx context.Context, p *Program) (err error) {
+	if c.Admin != "" {
+		return c.discard(ctx, p, "")
+	}
 	origin := ""
 	if c.URL != "" {
 		address, err := client.ParseURL(c.URL)

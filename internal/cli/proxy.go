@@ -3,9 +3,11 @@ package cli
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
 
 	"github.com/terrazzo-data/terrazzo/internal/memlimit"
@@ -30,6 +32,7 @@ type proxyCommand struct {
 	Base           string        `help:"Outside address that links are rewritten to. Default: what each client used."`
 	TrustForwarded bool          `help:"Believe X-Forwarded-* of clients: behind another proxy that sets them."`
 	OriginTimeout  time.Duration `help:"How long to wait for the origin's answer to begin." default:"5m"`
+	OriginCA       string        `name:"origin-ca" help:"Certificates that an https origin is checked against, in PEM." type:"existingfile"`
 	TLSCert        string        `name:"tls-cert" help:"Certificate, to serve HTTPS." type:"existingfile"`
 	TLSKey         string        `name:"tls-key" help:"Key of the certificate." type:"existingfile"`
 	Private        bool          `help:"One user's own cache, on loopback, for clients in any language: private rules, credentials pass through and keep what is held apart."`
@@ -81,6 +84,17 @@ func (c *proxyCommand) options() (proxy.Options, error) {
 	}
 	if o.AuthTTL == 0 {
 		o.AuthTTL = -1 // each request is proven
+	}
+	if c.OriginCA != "" {
+		text, err := os.ReadFile(c.OriginCA)
+		if err != nil {
+			return o, fmt.Errorf("--origin-ca: %w", err)
+		}
+		roots := x509.NewCertPool()
+		if !roots.AppendCertsFromPEM(text) {
+			return o, fmt.Errorf("--origin-ca %s: no certificate in PEM in it", c.OriginCA)
+		}
+		o.OriginTLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	}
 	var err error
 	for _, s := range []struct {

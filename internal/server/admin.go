@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -43,14 +44,14 @@ type NodeReport struct {
 func (s *Server) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /cache", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.report()) })
-	mux.HandleFunc("POST /cache/clear", func(w http.ResponseWriter, _ *http.Request) { s.discard(w, "") })
+	mux.HandleFunc("POST /cache/clear", func(w http.ResponseWriter, r *http.Request) { s.discard(w, r, "") })
 	mux.HandleFunc("POST /cache/discard", func(w http.ResponseWriter, r *http.Request) {
 		path := strings.Trim(r.URL.Query().Get("path"), "/")
 		if path == "" {
 			http.Error(w, `{"detail":"parameter path: it is missing; to give up everything use /cache/clear"}`, http.StatusBadRequest)
 			return
 		}
-		s.discard(w, path)
+		s.discard(w, r, path)
 	})
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
@@ -102,13 +103,15 @@ func (s *Server) report() CacheReport {
 // discard gives up what both caches hold of a node and of all below it. The
 // response cache finds bodies by their address, which need not hold the path
 // alone, so it gives up everything.
-func (s *Server) discard(w http.ResponseWriter, path string) {
+func (s *Server) discard(w http.ResponseWriter, r *http.Request, path string) {
 	gone := 0
 	if s.data != nil {
 		gone = s.data.DiscardNode(path)
 	}
-	if s.stored != nil {
-		s.stored.Clear()
+	if s.cached != nil {
+		if err := s.cached.PurgeAll(r.Context()); err != nil {
+			s.log.LogAttrs(r.Context(), slog.LevelWarn, "admin: the response cache was not emptied", slog.Any("error", err))
+		}
 	}
 	reply(w, map[string]any{"discarded": gone})
 }

@@ -143,7 +143,7 @@ func (s *Server) responses(api *httpapi.API) (http.Handler, error) {
 		return nil, err
 	}
 	s.closers = append(s.closers, cache.Close)
-	s.cached, s.stored = cache, store
+	s.cached = cache
 	return cache, s.countResponses(cache)
 }
 

@@ -31,7 +31,6 @@ import (
 	"github.com/terrazzo-data/terrazzo/internal/memlimit"
 	"github.com/terrazzo-data/terrazzo/internal/respcache"
 	"github.com/terrazzo-data/terrazzo/internal/source"
-	"github.com/terrazzo-data/terrazzo/internal/stores/memory"
 	"github.com/terrazzo-data/terrazzo/internal/telemetry"
 	"github.com/terrazzo-data/terrazzo/internal/webui"
 )
@@ -47,7 +46,6 @@ type Server struct {
 	memory    *source.Memory   // of descriptions; nil before the first folder
 	data      *datacache.Cache // layer 3; nil if it is off
 	cached    *respcache.Cache // layer 2; nil if it is off
-	stored    *memory.Store    // what layer 2 holds
 	readers   []adapter.Format // nil before the first folder
 	notes     []string         // what is said at the start
 	closers   []func() error

@@ -142,16 +142,6 @@ func (s *Store) DeleteGroup(_ context.Context, group string) error {
 	return nil
 }
 
-// Clear forgets every value.
-func (s *Store) Clear() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, e := range s.entries {
-		s.drop(e)
-		s.policy.Remove(e.hash)
-	}
-}
-
 // Stats implements [store.Store].
 func (s *Store) Stats() store.Stats {
 	s.mu.Lock()

@@ -129,7 +129,7 @@ func (c *call) serve() error {
 		return err
 	}
 	c.seen.note(func(s *Seen) { s.Endpoint = rt.name })
-	c.path = rest
+	c.path = readable(rest)
 	if tooOld(c.r.UserAgent()) {
 		return invalid("this version of Tiled's Python client is too old; update it: pip install --upgrade 'tiled[client]'")
 	}

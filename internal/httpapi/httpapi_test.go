@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -312,5 +313,36 @@ func TestManyNames(t *testing.T) {
 	}
 	if got := post(`["a"` + strings.Repeat(`,"x"`, 90_000) + `]`); got != 400 {
 		t.Errorf("many names that are not there: %d", got)
+	}
+}
+
+// TestLinksLead: to where they say, whatever the keys are, followed as they are.
+func TestLinksLead(t *testing.T) {
+	root := tree{}
+	for _, key := range []string{"a#b", "c?d=1", "e%41", "n\nl", "sp ace", "x%FF"} {
+		root[key] = tree{"in": &source{rows: 1, columns: 1, blockRows: 1}}
+	}
+	w := serve(t, root, true, nil)
+	for key := range root {
+		var doc struct {
+			Data struct {
+				ID    string
+				Links struct{ Self, Search string }
+			}
+		}
+		first := w.ask(t, "/api/v1/metadata/"+url.PathEscape(key))
+		if err := json.Unmarshal([]byte(first.body), &doc); err != nil || doc.Data.ID != key {
+			t.Errorf("%q: %d, %q, %v", key, first.status, doc.Data.ID, err)
+		}
+		for _, link := range []string{doc.Data.Links.Self, doc.Data.Links.Search, doc.Data.Links.Self + "/in"} {
+			path := strings.ReplaceAll(strings.TrimPrefix(link, w.server.URL), " ", "%20")
+			if got := w.ask(t, path); got.status != 200 {
+				t.Errorf("%q: %s leads to %d %s", key, link, got.status, got.body)
+			}
+		}
+	}
+	// What a client sends that takes the %FF of a key for that of an address.
+	if got := w.ask(t, "/api/v1/metadata/x%FF"); got.status != 200 || !strings.Contains(got.body, `"id":"x%FF"`) {
+		t.Errorf("%d %s", got.status, got.body)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/terrazzo-data/terrazzo/structure"
 )
@@ -80,6 +81,49 @@ func validHost(host string) bool {
 		}
 		return !strings.ContainsRune("-._~:[]", r)
 	}) < 0
+}
+
+// readable has bytes that are not UTF-8 as %XX, as keys have them: a client that
+// sends a key as it is has sent what its %XX stand for.
+func readable(path []string) []string {
+	for i, key := range path {
+		if utf8.ValidString(key) {
+			continue
+		}
+		var b strings.Builder
+		for len(key) > 0 {
+			r, size := utf8.DecodeRuneInString(key)
+			if r == utf8.RuneError && size == 1 {
+				fmt.Fprintf(&b, "%%%02X", key[0])
+			} else {
+				b.WriteString(key[:size])
+			}
+			key = key[size:]
+		}
+		path[i] = b.String()
+	}
+	return path
+}
+
+// inLink joins keys to a path in a link. Tiled's clients follow links as they
+// are, and expect names as they are in them, so only what would end or change
+// there is encoded.
+func inLink(path []string) string {
+	var b strings.Builder
+	for i, key := range path {
+		if i > 0 {
+			b.WriteByte('/')
+		}
+		for j := range len(key) {
+			switch c := key[j]; {
+			case c < ' ', c == 0x7f, c == '#', c == '?', c == '%':
+				fmt.Fprintf(&b, "%%%02X", c)
+			default:
+				b.WriteByte(c)
+			}
+		}
+	}
+	return b.String()
 }
 
 // links returns the links of a node, as its family has them.

@@ -195,7 +195,7 @@ func (c *call) item(n node, item catalog.Item, l *listing) (any, error) {
 // pageLinks are absolute, and repeat no filters: clients add theirs again.
 func (c *call) pageLinks(route string, l *listing, next int64) map[string]any {
 	q := &l.query
-	at := c.base() + "/" + route + "/" + strings.Join(c.path, "/") + "?"
+	at := c.base() + "/" + route + "/" + inLink(c.path) + "?"
 	limit := "page[limit]=" + strconv.FormatInt(l.limit, 10)
 	doc := map[string]any{"self": at + limit, "first": at + limit, "next": nil}
 	switch {

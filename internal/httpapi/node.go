@@ -65,7 +65,7 @@ func (c *call) envelope(path []string, attributes media.Object, d *adapter.Descr
 	}
 	var linked any // null where links are not wanted
 	if !v.omitLinks {
-		base, at := c.base(), strings.Join(path, "/")
+		base, at := c.base(), inLink(path)
 		if d == nil {
 			linked = map[string]any{"self": base + "/metadata/" + at}
 		} else {

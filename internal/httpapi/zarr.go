@@ -123,7 +123,7 @@ func (c *call) zarrListing() error {
 			return err
 		}
 		names := []any{}
-		at := c.origin() + strings.TrimSuffix(strings.TrimPrefix(c.r.URL.Path, c.RootPath), "/") + "/"
+		at := c.origin() + strings.TrimSuffix(inLink([]string{strings.TrimPrefix(c.r.URL.Path, c.RootPath)}), "/") + "/"
 		version := n.version
 		switch n.desc.Family {
 		case structure.FamilyContainer:
@@ -132,12 +132,12 @@ func (c *call) zarrListing() error {
 				return err
 			}
 			for _, item := range page.Items {
-				names = append(names, at+item.Key)
+				names = append(names, at+inLink([]string{item.Key}))
 			}
 			version = catalog.Combine(version, page.Version)
 		case structure.FamilyTable:
 			for _, name := range n.desc.Table.Columns() {
-				names = append(names, at+name)
+				names = append(names, at+inLink([]string{name}))
 			}
 		default:
 			return c.zarrDocument(n, "listing", map[string]any{})

@@ -9,8 +9,9 @@
 // both are served (the later one, in natural order, under its full file name);
 // sequences are in natural order, one for each kind of file; every file is
 // served, as bytes if nothing reads it; what cannot be read is listed with the
-// reason, and answers with it when it is asked for; names that are not UTF-8
-// have %XX in their keys.
+// reason, and answers with it when it is asked for; what cannot stand in an
+// address as clients write it ('#', '?', control characters, bytes that are not
+// UTF-8) is %XX in keys.
 //
 // # Order
 //

@@ -46,6 +46,9 @@ func (f *folder) Child(ctx context.Context, key string) (adapter.Adapter, error)
 		return nil, err
 	}
 	it := l.byKey[key]
+	if it == nil {
+		it = l.byKey[text(key)] // the key's own %XX were taken for those of the address
+	}
 	if it == nil && !current {
 		it = f.direct(ctx, key)
 	}

@@ -90,22 +90,27 @@ func (r rules) key(name string) string {
 	return text(name)
 }
 
-// text is a name as valid UTF-8: bytes that are not become %XX.
+// text is a name as a key. Clients put keys into addresses as they are, so what
+// would end or change there becomes %XX: bytes that are not UTF-8, control
+// characters, '#', '?', and a '%' that looks like the start of such a code.
 func text(name string) string {
-	if utf8.ValidString(name) {
-		return name
-	}
 	var b strings.Builder
-	for len(name) > 0 {
-		r, size := utf8.DecodeRuneInString(name)
-		if r == utf8.RuneError && size == 1 {
-			fmt.Fprintf(&b, "%%%02X", name[0])
+	for i := 0; i < len(name); {
+		r, size := utf8.DecodeRuneInString(name[i:])
+		if r == utf8.RuneError && size == 1 || r < ' ' || r == 0x7f || r == '#' || r == '?' || r == '%' && hexadecimal(name[i+1:]) {
+			fmt.Fprintf(&b, "%%%02X", name[i])
 		} else {
-			b.WriteString(name[:size])
+			b.WriteString(name[i : i+size])
 		}
-		name = name[size:]
+		i += size
 	}
 	return b.String()
+}
+
+// hexadecimal says whether a text starts with two hexadecimal digits.
+func hexadecimal(s string) bool {
+	const digits = "0123456789abcdefABCDEF"
+	return len(s) >= 2 && strings.IndexByte(digits, s[0]) >= 0 && strings.IndexByte(digits, s[1]) >= 0
 }
 
 // find looks for the longest suffix of a name in a table, exactly and then in

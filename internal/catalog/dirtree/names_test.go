@@ -181,8 +181,13 @@ func TestKeys(t *testing.T) {
 			t.Errorf("--ext: %s is %s, want %s", name, got, want)
 		}
 	}
-	if got := r.key("bad\xff\xfe.csv"); got != "bad%FF%FE" {
-		t.Errorf("%q", got)
+	for name, want := range map[string]string{
+		"bad\xff\xfe.csv": "bad%FF%FE", "a#b.csv": "a%23b", "a?b.csv": "a%3Fb", "a\nb.csv": "a%0Ab", "a%41.csv": "a%2541", "50%.csv": "50%", "5%z.csv": "5%z",
+		"é€ .csv": "é€ ", "a+b&c;d.csv": "a+b&c;d",
+	} {
+		if got := r.key(name); got != want {
+			t.Errorf("%q is called %q, want %q", name, got, want)
+		}
 	}
 }
 

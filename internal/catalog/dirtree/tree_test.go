@@ -161,6 +161,30 @@ func (w *world) lookup(path ...string) (adapter.Adapter, *adapter.Description, e
 	return a, d, err
 }
 
+// TestKeysInAddresses: clients put keys into addresses as they are, where a %23
+// arrives as '#'; others encode them.
+func TestKeysInAddresses(t *testing.T) {
+	w := newWorld(t, nil)
+	for _, name := range []string{"a#b", "c?d", "e%41", "n\nl", "x\xff"} {
+		w.write(name+".doc", `{"x": 1}`)
+	}
+	keys, _, err := w.search("")
+	if err != nil || keys != "a%23b c%3Fd e%2541 n%0Al x%FF" {
+		t.Errorf("%s, %v", keys, err)
+	}
+	for key := range strings.FieldsSeq(keys) {
+		once, err := url.PathUnescape(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, sent := range []string{key, once} {
+			if _, _, err := w.lookup(sent); err != nil {
+				t.Errorf("%q: %v", sent, err)
+			}
+		}
+	}
+}
+
 // TestAsItIsNow: what is added, changed or removed is seen on the next request.
 func TestAsItIsNow(t *testing.T) {
 	w := newWorld(t, nil)

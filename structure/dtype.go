@@ -80,6 +80,9 @@ func ParseDType(text string) (DType, error) {
 	if why := t.fault(); why != "" {
 		return bad(why)
 	}
+	if t.Units == "[generic]" { // numpy writes none
+		t.Units = ""
+	}
 	return t, nil
 }
 

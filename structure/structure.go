@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
@@ -153,12 +154,16 @@ func (t *Table) IndexColumns() []string {
 	return names
 }
 
-// Document returns the structure as it stands on the wire.
+// Document returns the structure as it stands on the wire. Tiled keeps names
+// that start with '_' for itself, and its client gives up on a table that lists
+// one, and on the whole container around it: such columns are in the schema and
+// in the data, and are not listed.
 func (t *Table) Document() map[string]any {
-	names := t.Columns()
-	columns := make([]any, len(names))
-	for i, n := range names {
-		columns[i] = n
+	columns := []any{}
+	for _, name := range t.Columns() {
+		if !strings.HasPrefix(name, "_") {
+			columns = append(columns, name)
+		}
 	}
 	return map[string]any{
 		"arrow_schema": schemaPrefix + base64.StdEncoding.EncodeToString(SchemaMessage(t.Schema)),

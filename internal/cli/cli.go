@@ -34,6 +34,7 @@ type grammar struct {
 	Index      indexCommand      `cmd:"" help:"Look into all files of a folder ahead of time, so that searches by metadata answer at once."`
 	Formats    formatsCommand    `cmd:"" help:"List the file formats that this installation reads."`
 	Proxy      proxyCommand      `cmd:"" help:"Put the response cache, and an offline mode, in front of any Tiled server."`
+	Fill       fillCommand       `cmd:"" help:"Fetch nodes through a running proxy, so that it holds them."`
 	Ls         lsCommand         `cmd:"" help:"List the members of a container on any Tiled server." group:"client"`
 	Tree       treeCommand       `cmd:"" help:"Draw what lies below a node." group:"client"`
 	Info       infoCommand       `cmd:"" help:"Say what is known of a node." group:"client"`

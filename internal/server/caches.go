@@ -9,6 +9,7 @@ import (
 	"github.com/terrazzo-data/terrazzo/datacache"
 	"github.com/terrazzo-data/terrazzo/httpcache/rfc9111"
 	"github.com/terrazzo-data/terrazzo/internal/auth"
+	"github.com/terrazzo-data/terrazzo/internal/catalog"
 	"github.com/terrazzo-data/terrazzo/internal/httpapi"
 	"github.com/terrazzo-data/terrazzo/internal/respcache"
 	"github.com/terrazzo-data/terrazzo/internal/stores/memory"
@@ -36,7 +37,7 @@ func (s *Server) blocks(root adapter.Adapter) (adapter.Adapter, error) {
 	s.closers = append(s.closers, cache.Close)
 	s.data = cache
 	s.notes = append(s.notes, fmt.Sprintf("DATA CACHE: Will use up to %d bytes (%.0f%% of total physical RAM)", s.split.data, 100*float64(s.split.data)/float64(s.split.ram)))
-	return cache.Wrap(root), s.countBlocks(cache)
+	return catalog.Through(root, cache.Wrap), s.countBlocks(cache)
 }
 
 // countBlocks shows what the data cache did as metrics.

@@ -213,6 +213,15 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) (err error) {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	if s.data != nil {
+		watching, end := context.WithCancel(context.WithoutCancel(ctx))
+		watched := make(chan struct{})
+		go func() {
+			defer close(watched)
+			s.data.Watch(watching, time.Second, memlimit.Available, memlimit.Total)
+		}()
+		defer func() { end(); <-watched }()
+	}
 	debug.SetMemoryLimit(s.split.total)
 	ballast := make([]byte, ballastBytes)
 	defer runtime.KeepAlive(ballast)

@@ -115,7 +115,7 @@ type held struct {
 // read asks once. An answer is what was there at some time after the question.
 func (p *prey) read(client *http.Client, address string, h *held) (settled bool, err error) {
 	low, before := p.now(p.done), p.now(p.begun)
-	r, err := http.NewRequest(http.MethodGet, "http://"+address+p.path, nil) //nolint:noctx // the client has a time-out
+	r, err := http.NewRequest(http.MethodGet, "http://"+address+p.path, nil)
 	if err != nil {
 		return false, err
 	}

@@ -16,6 +16,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/terrazzo-data/terrazzo/adapter"
@@ -200,8 +201,11 @@ func (s *Server) Listen(ctx context.Context) (net.Listener, error) {
 	address := net.JoinHostPort(s.config.Listen.Host, strconv.Itoa(s.config.Listen.Port))
 	var l net.ListenConfig
 	listener, err := l.Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("%w; another program may be using it: choose another with --port, or --port 0 for any", err)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%w: another program is using it; choose another with --port, or --port 0 for any", err)
+	case err != nil:
+		return nil, fmt.Errorf("--host, --port: %w", err)
 	}
 	return limited(listener, connections), nil
 }

@@ -92,6 +92,9 @@ func openRoom(dir string) (room, error) {
 	if err != nil {
 		return room{}, fmt.Errorf("folder %s: %w", dir, fault(err))
 	}
+	if info, err := os.Stat(straight); err == nil && !info.IsDir() {
+		return room{}, fmt.Errorf("folder %s: is a file, and no folder: %w", dir, errdef.ErrNotFound)
+	}
 	root, err := os.OpenRoot(straight)
 	if err != nil {
 		return room{}, fmt.Errorf("folder %s: %w", dir, fault(err))

@@ -11,11 +11,15 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/errdef"
 	"github.com/terrazzo-data/terrazzo/internal/catalog"
 	"github.com/terrazzo-data/terrazzo/structure"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // stub is a node of any family; a container has members.
 type stub struct {

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/errdef"
 	"github.com/terrazzo-data/terrazzo/internal/auth"
@@ -24,6 +26,8 @@ import (
 	"github.com/terrazzo-data/terrazzo/ndslice"
 	"github.com/terrazzo-data/terrazzo/structure"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // source is an array whose state a test moves on, and which counts its reads.
 type source struct {

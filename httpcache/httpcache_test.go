@@ -478,3 +478,36 @@ func TestTooLarge(t *testing.T) {
 		t.Errorf("%d requests, %+v", o.asked.Load(), c.Stats())
 	}
 }
+
+// TestWriteDuringRead: what was asked for before a write is not kept after it.
+func TestWriteDuringRead(t *testing.T) {
+	t.Parallel()
+	begun, hold := make(chan struct{}), make(chan struct{})
+	var reads atomic.Int64
+	o := newOrigin(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && reads.Add(1) == 1 {
+			close(begun)
+			<-hold
+		}
+		fresh(w, r)
+	})
+	c := newTransport(t, httpcache.Place{}, httpcache.Options{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		get(t, c, o.URL+"/a", "")
+	}()
+	<-begun
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodPut, o.URL+"/a", strings.NewReader("x"))
+	answer, err := c.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	close(hold)
+	<-done
+	get(t, c, o.URL+"/a", "")
+	if reads.Load() != 2 {
+		t.Errorf("%d reads reached the server, want 2: the first was from before the write", reads.Load())
+	}
+}

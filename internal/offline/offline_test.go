@@ -169,7 +169,7 @@ func TestPartly(t *testing.T) {
 	if _, err := a.ReadBytes(t.Context(), "5:8:2, 3"); err != nil {
 		t.Error(err)
 	}
-	for _, slice := range []string{"3:5", "", "59"} {
+	for _, slice := range []string{"3:5", "", "59", "4:60"} {
 		if _, err := a.ReadBytes(t.Context(), slice); !errors.Is(err, errdef.ErrNotFound) || !strings.Contains(err.Error(), "was not downloaded") {
 			t.Errorf("%q: %v", slice, err)
 		}

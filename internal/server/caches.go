@@ -145,7 +145,7 @@ func (s *Server) responses(api *httpapi.API) (http.Handler, error) {
 	}
 	s.closers = append(s.closers, cache.Close)
 	s.cached = cache
-	return cache, s.countResponses(cache)
+	return revalidations(api, cache), s.countResponses(cache)
 }
 
 // countResponses shows what the response cache did as metrics.

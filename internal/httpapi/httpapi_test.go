@@ -308,6 +308,9 @@ func TestManyNames(t *testing.T) {
 	if got := post(`["a"]`); got != 200 {
 		t.Errorf("one name: %d", got)
 	}
+	if got := w.do(t, http.MethodPost, "/api/v1/container/full/", "Content-Encoding: gzip"); got.status != 415 {
+		t.Errorf("a coded body: %d", got.status)
+	}
 	if got := post(`["a"` + strings.Repeat(`,"a"`, 200_000) + `]`); got != 413 {
 		t.Errorf("very many names: %d", got)
 	}
@@ -344,5 +347,21 @@ func TestLinksLead(t *testing.T) {
 	// What a client sends that takes the %FF of a key for that of an address.
 	if got := w.ask(t, "/api/v1/metadata/x%FF"); got.status != 200 || !strings.Contains(got.body, `"id":"x%FF"`) {
 		t.Errorf("%d %s", got.status, got.body)
+	}
+}
+
+// TestLargeAnswersLeaveRoom: while large answers hold all that they may have,
+// windows and small ones are sent.
+func TestLargeAnswersLeaveRoom(t *testing.T) {
+	w := serve(t, tree{"a": &source{rows: 100, columns: 100, blockRows: 10}}, true, nil)
+	large, err := w.options.Flight.ReserveLong(t.Context(), 1<<40)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer large.Release()
+	for _, format := range []string{"", "?format=json", "?format=csv"} {
+		if got := w.ask(t, full+format); got.status != 200 {
+			t.Errorf("%s: %d %s", format, got.status, got.body)
+		}
 	}
 }

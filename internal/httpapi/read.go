@@ -76,8 +76,11 @@ func (c *call) reserve(ctx context.Context, bytes int64) (*budget.Reservation, e
 }
 
 // reserveLong is reserve for what is held until a client, who may be slow, has
-// taken it: there is always room left for windows.
+// taken it: there is always room left for windows, and for what is as small.
 func (c *call) reserveLong(ctx context.Context, bytes int64) (*budget.Reservation, error) {
+	if bytes <= windowBytes {
+		return c.reserve(ctx, bytes)
+	}
 	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return c.Flight.ReserveLong(waiting, bytes)

@@ -74,6 +74,9 @@ const (
 // names reads a list of names: of a POST the body, else the parameters.
 func (c *call) names(parameters ...string) ([]string, error) {
 	if c.r.Method == http.MethodPost {
+		if coded := c.r.Header.Get("Content-Encoding"); coded != "" && coded != "identity" {
+			return nil, fmt.Errorf("body: its coding %s is not read here; send it as it is: %w", quoted(coded), errdef.ErrUnsupported)
+		}
 		text, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, bodyBytes))
 		var tooLarge *http.MaxBytesError
 		switch {

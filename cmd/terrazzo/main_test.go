@@ -78,7 +78,7 @@ func TestServeAndStop(t *testing.T) {
 		t.Fatalf("printed %q, %v\n%s", address, err, log.String())
 	}
 	u.Path = "/api/v1/array/full/scan/detector"
-	resp, err := http.Get(u.String()) //nolint:noctx // a test
+	resp, err := http.Get(u.String())
 	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatalf("%v, %v", resp, err)
 	}
@@ -93,7 +93,7 @@ func TestServeAndStop(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("ended with %v\n%s", err, log.String())
 	}
-	if _, err := net.Dial("tcp", u.Host); err == nil { //nolint:noctx // a test
+	if _, err := net.Dial("tcp", u.Host); err == nil {
 		t.Error("something still listens")
 	}
 	if key := u.Query().Get("api_key"); strings.Contains(log.String(), key) {

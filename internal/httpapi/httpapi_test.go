@@ -298,7 +298,7 @@ func TestDocumentsAreBounded(t *testing.T) {
 func TestManyNames(t *testing.T) {
 	w := serve(t, tree{"a": &source{rows: 1, columns: 1, blockRows: 1}}, true, nil)
 	post := func(body string) int {
-		resp, err := http.Post(w.server.URL+"/api/v1/container/full/?format=json", "application/json", strings.NewReader(body)) //nolint:noctx // a test
+		resp, err := http.Post(w.server.URL+"/api/v1/container/full/?format=json", "application/json", strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}

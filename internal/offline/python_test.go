@@ -72,13 +72,14 @@ func serveHeld(t *testing.T, dir, api string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var local *httptest.Server
-	local = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if "http://"+r.Host != local.URL {
+	local := httptest.NewUnstartedServer(nil)
+	local.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Host != local.Listener.Addr().String() {
 			t.Errorf("asked as %s", r.Host)
 		}
 		h.ServeHTTP(w, r)
-	}))
+	})
+	local.Start()
 	t.Cleanup(local.Close)
 	return local.URL
 }

@@ -12,10 +12,10 @@ import (
 // encoded a whole address into.
 var secrets = regexp.MustCompile(`(?i)((?:api_?key|access_token|refresh_token|csrf)(?:=|%(?:25)*3d))[^&;\s"]+`)
 
-// Scrubbed returns a logger that writes what log writes, without credentials.
+// Scrubbed returns a logger that writes what plain writes, without credentials.
 // It looks at the texts and errors of all attributes, so that nobody who logs
 // an address has to think of it.
-func Scrubbed(log *slog.Logger) *slog.Logger { return slog.New(scrubber{log.Handler()}) }
+func Scrubbed(plain *slog.Logger) *slog.Logger { return slog.New(scrubber{plain.Handler()}) }
 
 // scrubber implements [slog.Handler].
 type scrubber struct{ slog.Handler }

@@ -103,7 +103,7 @@ const maxReadings = 3
 func (t *Tree) read(ctx context.Context, at string) (*listing, error) {
 	var entries []entry
 	var before, stamp adapter.Stamp
-	settled := false
+	var settled bool
 	for try := 1; ; try++ {
 		var err error
 		if before, _, err = t.wall.Stat(ctx, at); err != nil {

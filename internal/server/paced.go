@@ -24,45 +24,18 @@ func paced(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
 		if r.ContentLength != 0 {
-			body := &pacedBody{ReadCloser: r.Body, control: control}
-			if err := body.within(time.Now().Add(stepTime)); err != nil {
+			// Once the body has arrived net/http itself takes the deadline away.
+			if err := control.SetReadDeadline(time.Now().Add(stepTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 				return
 			}
 			if r.Method != http.MethodPost {
-				if _, err := io.CopyN(io.Discard, body, restBytes); !errors.Is(err, io.EOF) {
+				if _, err := io.CopyN(io.Discard, r.Body, restBytes); !errors.Is(err, io.EOF) {
 					w.Header().Set("Connection", "close")
 				}
-				body.ReadCloser = http.NoBody
 			}
-			r = r.WithContext(r.Context())
-			r.Body = body
 		}
 		next.ServeHTTP(&pacedWriter{w, control}, r)
 	})
-}
-
-// pacedBody takes the deadline away once the body has arrived: left standing
-// it would end an answer that takes longer to send, as if the client had gone.
-type pacedBody struct {
-	io.ReadCloser
-	control *http.ResponseController
-}
-
-func (b *pacedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if errors.Is(err, io.EOF) {
-		if err := b.within(time.Time{}); err != nil {
-			return n, err
-		}
-	}
-	return n, err
-}
-
-func (b *pacedBody) within(deadline time.Time) error {
-	if err := b.control.SetReadDeadline(deadline); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return err
-	}
-	return nil
 }
 
 type pacedWriter struct {

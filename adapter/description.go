@@ -35,6 +35,9 @@ type Description struct {
 	MediaType string
 	// AppendOnly says that what lies below the last extent never changes.
 	AppendOnly bool
+	// InPlace says, of what is append-only, that files may be written to
+	// without becoming longer while it grows (HDF5 in SWMR mode).
+	InPlace bool
 
 	// Files are all that was opened, listed or found absent to learn the
 	// above, with the stamps they had. Whoever calls a [Format] fills it in.

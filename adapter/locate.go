@@ -31,4 +31,7 @@ type Place struct {
 	// opened with Stamp, since the path may lead elsewhere by then.
 	Path  string
 	Stamp Stamp
+	// Grows says that the file may have become longer since, or been written
+	// to: what was opened counts if it is the same file and no shorter.
+	Grows bool
 }

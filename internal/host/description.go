@@ -33,7 +33,7 @@ func appendTold(t told) ([]byte, error) {
 	d := t.d
 	doc := map[string]any{
 		"family": string(d.Family), "keys": texts(d.Keys), "inline": d.Inline, "metadata": d.Metadata,
-		"media_type": d.MediaType, "append_only": d.AppendOnly, "token": t.token,
+		"media_type": d.MediaType, "append_only": d.AppendOnly, "in_place": d.InPlace, "token": t.token,
 		"block": ints(d.Grid.Block),
 	}
 	if d.Array != nil {
@@ -104,7 +104,7 @@ func parseTold(b []byte) (t told, err error) {
 	p := parser{m: m}
 	d := &adapter.Description{
 		Family: structure.Family(p.text("family")), Inline: p.flag("inline"), MediaType: p.text("media_type"),
-		AppendOnly: p.flag("append_only"),
+		AppendOnly: p.flag("append_only"), InPlace: p.flag("in_place"),
 	}
 	for _, k := range p.list("keys") {
 		d.Keys = append(d.Keys, p.string(k))

@@ -85,7 +85,9 @@ func (a *asking) add(p adapter.Place) int {
 	}
 	id := len(a.files)
 	a.ids[p.Name] = id
-	a.files = append(a.files, fileOf(id, p))
+	f := fileOf(id, p)
+	f.Grows = !f.Absent // whether it did is looked at afterwards
+	a.files = append(a.files, f)
 	a.live = a.live || fresh(p.Stamp, a.fresh)
 	return id
 }
@@ -140,13 +142,25 @@ func (f format) Describe(ctx context.Context, src adapter.Source, inside []strin
 			return nil, err
 		}
 		if len(reply.Need) == 0 {
-			return a.described(body, items)
+			d, err := a.described(body, items)
+			return d, errors.Join(err, a.again(ctx))
 		}
 		if err := a.learn(ctx, reply.Need); err != nil {
 			return nil, err
 		}
 	}
 	return nil, fmt.Errorf("%s: names files that name files, more than %d deep: %w", a.files[0].Name, maxRounds, errdef.ErrUnprocessable)
+}
+
+// again looks at all files once more, so that the source sees which have
+// changed meanwhile.
+func (a *asking) again(ctx context.Context) error {
+	for _, f := range a.files {
+		if _, err := a.src.Locate(ctx, "", string(f.Name)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func bytesOf(texts []string) [][]byte {

@@ -88,7 +88,7 @@ func (f File) stamp() adapter.Stamp {
 }
 
 func (f File) place() adapter.Place {
-	return adapter.Place{Name: string(f.Name), Path: string(f.Path), Stamp: f.stamp()}
+	return adapter.Place{Name: string(f.Name), Path: string(f.Path), Stamp: f.stamp(), Grows: f.Grows}
 }
 
 // Link says what a path, as it is written in one file, leads to.

@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -33,6 +34,29 @@ func condition(pid int) (state byte, cpu time.Duration) {
 	user, _ := strconv.ParseInt(string(fields[11]), 10, 64)
 	system, _ := strconv.ParseInt(string(fields[12]), 10, 64)
 	return fields[0][0], time.Duration(user+system) * tick
+}
+
+// running says whether a thread of a process computes, or would if it had a
+// processor, and none waits for the disk.
+func running(pid int) bool {
+	lists, err := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/stat")
+	if err != nil {
+		return false
+	}
+	computes := false
+	for _, list := range lists {
+		text, err := os.ReadFile(list)
+		if err != nil {
+			continue
+		}
+		switch after := text[bytes.LastIndexByte(text, ')')+1:]; {
+		case bytes.HasPrefix(after, []byte(" D")):
+			return false
+		case bytes.HasPrefix(after, []byte(" R")):
+			computes = true
+		}
+	}
+	return computes
 }
 
 // resident is the memory that a process holds, in bytes.

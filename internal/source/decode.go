@@ -139,6 +139,6 @@ func (r *reader) description() *adapter.Description {
 	for i := range d.Specs {
 		d.Specs[i] = structure.Spec{Name: r.text(), Version: r.text()}
 	}
-	d.MediaType, d.AppendOnly, d.Notes = r.text(), r.flag(), r.bytes()
+	d.MediaType, d.AppendOnly, d.InPlace, d.Notes = r.text(), r.flag(), r.flag(), r.bytes()
 	return d
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // recordVersion is raised when the form of records changes.
-const recordVersion = 1
+const recordVersion = 2
 
 // encode writes a record as it is kept on disk: a checksum, then MessagePack.
 // A uint64 that fits comes back as an int64, times come back in UTC; both look
@@ -86,6 +86,7 @@ func appendDescription(b []byte, d *adapter.Description) []byte {
 	}
 	b = msgp.AppendString(b, d.MediaType)
 	b = msgp.AppendBool(b, d.AppendOnly)
+	b = msgp.AppendBool(b, d.InPlace)
 	return msgp.AppendBytes(b, d.Notes)
 }
 

@@ -34,7 +34,7 @@ type pin struct {
 // only ever appended to may have grown.
 func (p *pin) holds(name string, now adapter.Stamp) bool {
 	pinned := p.stamps[name]
-	return now == pinned || p.d.AppendOnly && grown(pinned, now)
+	return now == pinned || appended(p.d, pinned, now)
 }
 
 // pinned makes a version of what d and the touched files are now.

@@ -241,8 +241,8 @@ func (h *handle) settle() error {
 	h.once.Do(func() {
 		defer h.session.waiting(time.Now())
 		now, err := h.Stamp()
-		appended := h.session.pin != nil && h.session.pin.d.AppendOnly && grown(h.stamp, now)
-		if err == nil && now != h.stamp && !appended {
+		fine := h.session.pin != nil && appended(h.session.pin.d, h.stamp, now)
+		if err == nil && now != h.stamp && !fine {
 			h.session.mu.Lock()
 			if h.session.changed == "" {
 				h.session.changed = h.name
@@ -252,6 +252,14 @@ func (h *handle) settle() error {
 		h.err = h.File.Close()
 	})
 	return h.err
+}
+
+// appended says whether a file that changed is still good for what d says.
+func appended(d *adapter.Description, from, to adapter.Stamp) bool {
+	if !d.AppendOnly {
+		return false
+	}
+	return grown(from, to) || d.InPlace && !from.Absent && !to.Absent && from.Inode == to.Inode && from.Size == to.Size
 }
 
 // grown says whether one file only became longer, as far as stamps tell.

@@ -100,7 +100,7 @@ func (l *library) dataset(ctx context.Context, src adapter.Locator, o object, n 
 		return nil, err
 	}
 	n.Rank = len(s.dims)
-	d := &adapter.Description{Family: structure.FamilyArray, Metadata: metadata, MediaType: mediaType, AppendOnly: o.file.swmr}
+	d := &adapter.Description{Family: structure.FamilyArray, Metadata: metadata, MediaType: mediaType, AppendOnly: o.file.swmr, InPlace: o.file.swmr}
 	if err := s.look(ctx, src, &n, plist); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -181,7 +181,7 @@ func (f *file) openFor(name string) int {
 		return -1
 	}
 	var st syscall.Stat_t
-	if err := syscall.Fstat(fd, &st); err != nil || st.Mode&syscall.S_IFMT != syscall.S_IFREG || !same(place.Stamp, st) {
+	if err := syscall.Fstat(fd, &st); err != nil || st.Mode&syscall.S_IFMT != syscall.S_IFREG || !same(place, st) {
 		f.lib.fault = fmt.Errorf("%s: %w", place.Name, errdef.ErrChanged)
 		_ = syscall.Close(fd)
 		return -1
@@ -191,7 +191,11 @@ func (f *file) openFor(name string) int {
 }
 
 // same says whether a file is in the state that was asked for.
-func same(s adapter.Stamp, st syscall.Stat_t) bool {
+func same(p adapter.Place, st syscall.Stat_t) bool {
+	s := p.Stamp
+	if p.Grows {
+		return st.Ino == s.Inode && st.Size >= s.Size
+	}
 	return st.Ino == s.Inode && st.Size == s.Size && st.Mtim.Nano() == s.Mtime && st.Ctim.Nano() == s.Ctime
 }
 

@@ -47,7 +47,9 @@ def nexus(path, stack):
         entry["title"] = "nickel at 295 K"
         data = entry.create_group("data")
         data.attrs.update({"NX_class": "NXdata", "signal": "counts"})
-        data.create_dataset("counts", data=stack, chunks=(1, *stack.shape[1:]), compression="gzip", compression_opts=1, shuffle=True)
+        data.create_dataset(
+            "counts", data=stack, chunks=(1, *stack.shape[1:]), compression="gzip", compression_opts=1, shuffle=True
+        )
         data.create_dataset("time", data=numpy.arange(len(stack)) / 10)
         data["time"].attrs["units"] = "s"
 
@@ -67,7 +69,9 @@ def main(root):
     table.to_parquet(root / "tables" / "absorption.parquet", row_group_size=1000)
     gray = (frames(1, 256)[0] / 16).clip(0, 255).astype("u1")
     PIL.Image.fromarray(numpy.dstack([gray, gray // 2, 255 - gray])).save(root / "picture.png")
-    array = zarr.create_array(root / "volume.zarr", shape=(40, 128, 128), chunks=(10, 64, 64), dtype="f4", overwrite=True)
+    array = zarr.create_array(
+        root / "volume.zarr", shape=(40, 128, 128), chunks=(10, 64, 64), dtype="f4", overwrite=True
+    )
     array[:] = frames(40, 128)
     array.attrs["sample"] = "nickel"
     (root / "notes.txt").write_text("Any other file is served as it is.\n")

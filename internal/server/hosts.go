@@ -68,12 +68,15 @@ func (s *Server) formats() ([]adapter.Format, error) {
 			roots = append(append(roots, t.Args.Directory), t.Args.ReadableStorage...)
 		}
 	}
-	formats, pool, stop := Formats(s.program, roots, int64(hostShare*float64(s.split.total)), s.log)
+	share := int64(hostShare * float64(s.split.total))
+	formats, pool, stop := Formats(s.program, roots, share, s.log)
 	s.readers = formats
 	s.closers = append(s.closers, stop)
 	if pool == nil {
 		return formats, nil
 	}
+	s.split.hosts = share
+	s.split.flight = max(minFlight, s.split.flight-share)
 	s.notes = append(s.notes, fmt.Sprintf("files of %d formats are read by %s", len(pool.Greeting().Formats), pool.Greeting().Program))
 	counters := map[string]func(host.Stats) int64{
 		"started": func(h host.Stats) int64 { return h.Started }, "crashed": func(h host.Stats) int64 { return h.Crashed },

@@ -14,6 +14,7 @@ type split struct {
 	total     int64 // all of ours
 	data      int64 // blocks held by the data cache
 	responses int64 // bodies held by the response cache
+	hosts     int64 // the processes that read with C libraries, if there are any
 	flight    int64 // everything live while requests are answered
 }
 

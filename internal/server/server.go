@@ -226,7 +226,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) (err error) {
 		}()
 		defer func() { end(); <-watched }()
 	}
-	debug.SetMemoryLimit(s.split.total)
+	debug.SetMemoryLimit(s.split.total - s.split.hosts)
 	ballast := make([]byte, ballastBytes)
 	defer runtime.KeepAlive(ballast)
 	server := &http.Server{
@@ -263,6 +263,6 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) (err error) {
 // Describe says in a few lines what was built, for the start of the program.
 func (s *Server) Describe() []string {
 	m := s.split
-	return append([]string{fmt.Sprintf("memory: %d MiB of %d MiB RAM: %d MiB data cache, %d MiB response cache, %d MiB for answers in flight, %d MiB program",
-		m.total>>20, m.ram>>20, m.data>>20, m.responses>>20, m.flight>>20, int64(programBytes)>>20)}, s.notes...)
+	return append([]string{fmt.Sprintf("memory: %d MiB of %d MiB RAM: %d MiB data cache, %d MiB response cache, %d MiB hosts, %d MiB for answers in flight, %d MiB program",
+		m.total>>20, m.ram>>20, m.data>>20, m.responses>>20, m.hosts>>20, m.flight>>20, int64(programBytes)>>20)}, s.notes...)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/terrazzo-data/terrazzo/errdef"
+	"github.com/terrazzo-data/terrazzo/internal/ipcmeta"
 )
 
 // Family is a structure family: what kind of thing a node is.
@@ -184,8 +185,12 @@ func SchemaMessage(schema *arrow.Schema) []byte {
 }
 
 // ParseSchemaMessage is the reverse of [SchemaMessage]. What does not parse is
-// errdef.ErrUnprocessable.
+// errdef.ErrUnprocessable; nothing is allocated by a size that the message
+// only claims.
 func ParseSchemaMessage(message []byte) (*arrow.Schema, error) {
+	if _, err := ipcmeta.CheckSchema(message); err != nil {
+		return nil, fmt.Errorf("arrow schema: %w", err)
+	}
 	r, err := ipc.NewReader(bytes.NewReader(message))
 	if err != nil {
 		return nil, fmt.Errorf("arrow schema: %w: %w", err, errdef.ErrUnprocessable)

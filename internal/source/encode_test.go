@@ -97,11 +97,6 @@ func FuzzDecode(f *testing.F) {
 	}
 	n := nodeFor(f)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		if bytes.Contains(body, []byte("table")) {
-			// Arrow's reader of schemas allocates on the word of what it reads;
-			// here a checksum stands before it, which a fuzzer would pass.
-			return
-		}
 		value := append(make([]byte, 8), body...)
 		binary.LittleEndian.PutUint64(value, xxh3.Hash(body))
 		if r, err := decode(value, n); err == nil && r.err == nil && r.d == nil {

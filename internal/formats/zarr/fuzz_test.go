@@ -132,7 +132,7 @@ func FuzzChunk(f *testing.F) {
 func FuzzAttributes(f *testing.F) {
 	for _, text := range []string{
 		`{}`, `{"a": [1, -2.5e3, true, null, "x\n\u00fc\ud834\udd1e\/"], "b": {"c": 18446744073709551615}}`, `{"a": 1e400}`,
-		`{"a": 01}`, `{"a": "\ud800"}`, `{"a": .5}`, `[1]`, `{"a": 1,}`, `{"a": 1} x`, `{"a": NaN, "b": -Infinity}`,
+		`{"a": 01}`, `{"a": "\ud800"}`, `{"a": "\ud800\b0"}`, `{"a": .5}`, `[1]`, `{"a": 1,}`, `{"a": 1} x`, `{"a": NaN, "b": -Infinity}`,
 	} {
 		f.Add(text)
 	}

@@ -191,9 +191,7 @@ func (p *parser) quoted() (string, error) {
 				return "", err
 			}
 			if utf16.IsSurrogate(r) {
-				if low, err := p.escape(); err == nil {
-					r = utf16.DecodeRune(r, low)
-				}
+				r = p.pair(r)
 			}
 			out.WriteRune(r)
 		default:
@@ -202,6 +200,19 @@ func (p *parser) quoted() (string, error) {
 		}
 	}
 	return "", errJSON
+}
+
+// pair returns the rune of a surrogate and the escape behind it. One that has
+// no partner is U+FFFD, and what stands behind it is read for itself.
+func (p *parser) pair(high rune) rune {
+	at := p.at
+	if low, err := p.escape(); err == nil {
+		if r := utf16.DecodeRune(high, low); r != utf8.RuneError {
+			return r
+		}
+	}
+	p.at = at
+	return utf8.RuneError
 }
 
 func valid(s string) error {

@@ -18,7 +18,6 @@ FAMILIES = {"node": None, "array": "array", "table": "table", "container": "cont
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "where(predicate, quick=None): which nodes the test is for")
     servers.OUT.mkdir(exist_ok=True)
     (servers.OUT / "unexplained.txt").write_text("")
 

@@ -2,11 +2,14 @@ package adapter
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"iter"
 	"time"
 
+	"github.com/terrazzo-data/terrazzo/errdef"
 	"github.com/terrazzo-data/terrazzo/ndslice"
 )
 
@@ -109,6 +112,20 @@ func (s Stamp) Modified() time.Time { return time.Unix(0, s.Mtime) }
 
 // ReaderOf gives a plain reader over all of an open file.
 func ReaderOf(f File) *io.SectionReader { return io.NewSectionReader(f, 0, f.Size()) }
+
+// ReadFull reads len(p) bytes at offset. A file that has fewer is cut off:
+// errdef.ErrUnprocessable. Other errors are those of r.
+func ReadFull(r io.ReaderAt, p []byte, offset int64) error {
+	n, err := r.ReadAt(p, offset)
+	switch {
+	case n == len(p):
+		return nil
+	case err == nil || errors.Is(err, io.EOF):
+		return fmt.Errorf("is cut off: %d of %d bytes at %d: %w", n, len(p), offset, errdef.ErrUnprocessable)
+	default:
+		return err
+	}
+}
 
 // Resumer is a [Format] that can go on describing a file that only grew.
 type Resumer interface {

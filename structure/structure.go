@@ -12,6 +12,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -87,6 +88,22 @@ func (a *Array) Document() map[string]any {
 		doc["dims"] = dims
 	}
 	return doc
+}
+
+// DataSize returns the bytes of an array of items of that many bytes each, and
+// whether that is a number that int64 holds.
+func DataSize(shape []int64, item int64) (int64, bool) {
+	if slices.Contains(shape, 0) {
+		return 0, true
+	}
+	size := item
+	for _, n := range shape {
+		if size > math.MaxInt64/n {
+			return 0, false
+		}
+		size *= n
+	}
+	return size, true
 }
 
 // RegularChunks returns the chunks of a regular grid: for each axis of shape,

@@ -251,7 +251,7 @@ func (c *cursor) read(span ipcmeta.Span) ([]byte, error) {
 		return nil, unprocessable("more than %d bytes in one batch", maxColumn)
 	}
 	data := make([]byte, span.Length)
-	if err := readFull(c.file, data, c.body+span.Offset); err != nil {
+	if err := adapter.ReadFull(c.file, data, c.body+span.Offset); err != nil {
 		return nil, err
 	}
 	if c.batch.Codec == "" || len(data) == 0 {

@@ -3,9 +3,7 @@ package arrowfile
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -33,7 +31,7 @@ type scanned struct {
 // scan reads a file or a stream, which its first bytes tell apart.
 func scan(ctx context.Context, f adapter.File) (*scanned, error) {
 	start := make([]byte, min(f.Size(), dataStart))
-	if err := readFull(f, start, 0); err != nil {
+	if err := adapter.ReadFull(f, start, 0); err != nil {
 		return nil, err
 	}
 	switch {
@@ -79,7 +77,7 @@ func readMessage(f adapter.File, offset int64) ([]byte, error) {
 		return nil, nil
 	}
 	prefix := make([]byte, min(8, f.Size()-offset))
-	if err := readFull(f, prefix, offset); err != nil {
+	if err := adapter.ReadFull(f, prefix, offset); err != nil {
 		return nil, err
 	}
 	size, metadata, err := ipcmeta.Prefix(prefix)
@@ -90,7 +88,7 @@ func readMessage(f adapter.File, offset int64) ([]byte, error) {
 		return nil, unprocessable("is cut off in a message at byte %d", offset)
 	}
 	message := make([]byte, size+metadata)
-	return message, readFull(f, message, offset)
+	return message, adapter.ReadFull(f, message, offset)
 }
 
 func scanFile(ctx context.Context, f adapter.File) (*scanned, error) {
@@ -129,7 +127,7 @@ func readFooter(f adapter.File) (dictionaries, batches []ipcmeta.Block, err erro
 		return nil, nil, unprocessable("is cut off: %d bytes", size)
 	}
 	tail := make([]byte, tailSize)
-	if err := readFull(f, tail, size-int64(tailSize)); err != nil {
+	if err := adapter.ReadFull(f, tail, size-int64(tailSize)); err != nil {
 		return nil, nil, err
 	}
 	length := int64(binary.LittleEndian.Uint32(tail))
@@ -137,7 +135,7 @@ func readFooter(f adapter.File) (dictionaries, batches []ipcmeta.Block, err erro
 		return nil, nil, unprocessable("does not end in a footer and %s: it is cut off or damaged", magic)
 	}
 	footer := make([]byte, length)
-	if err := readFull(f, footer, size-int64(tailSize)-length); err != nil {
+	if err := adapter.ReadFull(f, footer, size-int64(tailSize)-length); err != nil {
 		return nil, nil, err
 	}
 	return ipcmeta.Footer(footer)
@@ -151,7 +149,7 @@ func readBlock(f adapter.File, b [3]int64, kind ipcmeta.Kind) (*ipcmeta.Batch, e
 		return nil, unprocessable("a block of %d and %d bytes at byte %d of %d", size, body, offset, f.Size())
 	}
 	message := make([]byte, size)
-	if err := readFull(f, message, offset); err != nil {
+	if err := adapter.ReadFull(f, message, offset); err != nil {
 		return nil, err
 	}
 	prefix, metadata, err := ipcmeta.Prefix(message)
@@ -233,19 +231,6 @@ func (s *scanned) add(b [3]int64, batch *ipcmeta.Batch) {
 		p.ColumnBytes = sizes(s.schema, batch)
 	}
 	s.partitions = append(s.partitions, p)
-}
-
-// readFull reads all of out. A file that ends before is cut off.
-func readFull(f adapter.File, out []byte, offset int64) error {
-	n, err := f.ReadAt(out, offset)
-	switch {
-	case n == len(out):
-		return nil
-	case err == nil || errors.Is(err, io.EOF):
-		return unprocessable("ends at byte %d, expected %d more", offset+int64(n), len(out)-n)
-	default:
-		return err
-	}
 }
 
 // guard is the one place where panics of the Arrow library on damaged files

@@ -9,9 +9,7 @@ package imagefile
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"iter"
 
 	"github.com/terrazzo-data/terrazzo/adapter"
@@ -116,18 +114,6 @@ func (r *reader) ReadBlock(ctx context.Context, _ []int64) (adapter.Block, error
 		return adapter.Block{}, fmt.Errorf("%s %s: is now of shape %v: %w", r.kind.Name, r.name, l.shape(), errdef.ErrChanged)
 	}
 	return adapter.Block{Data: data, Shape: l.shape()}, nil
-}
-
-// readFull reads len(p) bytes; a file that has fewer is cut off.
-func readFull(f io.ReaderAt, p []byte, offset int64) error {
-	n, err := f.ReadAt(p, offset)
-	if n == len(p) {
-		return nil
-	}
-	if err == nil || errors.Is(err, io.EOF) {
-		return damaged("is cut off: %d of %d bytes at %d", n, len(p), offset)
-	}
-	return err
 }
 
 func damaged(format string, args ...any) error {

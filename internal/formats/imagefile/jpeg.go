@@ -63,7 +63,7 @@ func decodeJPEG(ctx context.Context, f adapter.File) (layout, []byte, error) {
 			f.Size(), c.Width, c.Height, most, errdef.ErrUnsupported)
 	}
 	data := make([]byte, f.Size())
-	if err := readFull(f, data, 0); err != nil {
+	if err := adapter.ReadFull(f, data, 0); err != nil {
 		return layout{}, nil, err
 	}
 	img, err := jpeg.Decode(ctx, data)

@@ -75,7 +75,7 @@ func readPNGHeader(f adapter.File) (pngHeader, error) {
 	if f.Size() < int64(len(start)) {
 		return pngHeader{}, damaged("is cut off: it has %d bytes", f.Size())
 	}
-	if err := readFull(f, start, 0); err != nil {
+	if err := adapter.ReadFull(f, start, 0); err != nil {
 		return pngHeader{}, err
 	}
 	if string(start[:16]) != pngSignature+"\x00\x00\x00\x0dIHDR" {

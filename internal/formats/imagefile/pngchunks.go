@@ -46,7 +46,7 @@ func openIDAT(f adapter.File) (*idat, error) {
 // pngChunk reads the head of the chunk at that place of the file.
 func pngChunk(f adapter.File, at int64) (kind string, size int64, err error) {
 	var head [8]byte
-	if err := readFull(f, head[:], at); err != nil {
+	if err := adapter.ReadFull(f, head[:], at); err != nil {
 		return "", 0, err
 	}
 	size = int64(binary.BigEndian.Uint32(head[:]))
@@ -60,7 +60,7 @@ func (c *idat) Read(p []byte) (int, error) {
 	for range maxIdle {
 		if c.left > 0 {
 			p = p[:min(int64(len(p)), c.left)]
-			if c.err = readFull(c.f, p, c.at); c.err != nil {
+			if c.err = adapter.ReadFull(c.f, p, c.at); c.err != nil {
 				return 0, c.err
 			}
 			c.at += int64(len(p))

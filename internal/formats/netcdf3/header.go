@@ -11,6 +11,7 @@ import (
 
 	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/errdef"
+	"github.com/terrazzo-data/terrazzo/structure"
 )
 
 const (
@@ -94,7 +95,7 @@ func begins(f adapter.File) (bool, error) {
 	if f.Size() < int64(len(start)) {
 		return false, nil
 	}
-	if err := readFull(f, start, 0); err != nil {
+	if err := adapter.ReadFull(f, start, 0); err != nil {
 		return false, err
 	}
 	return string(start[:3]) == "CDF" && (start[3] == 1 || start[3] == 2 || start[3] == 5), nil
@@ -208,7 +209,7 @@ func (h *header) lay() error {
 			inner = inner[1:]
 		}
 		var ok bool
-		if v.slab, ok = dataSize(inner, itemSize(v.kind)); !ok || v.slab > math.MaxInt64-8 {
+		if v.slab, ok = structure.DataSize(inner, itemSize(v.kind)); !ok || v.slab > math.MaxInt64-8 {
 			return unprocessable("variable %.40q: a shape of %v", v.name, inner)
 		}
 		if v.record {
@@ -407,35 +408,6 @@ func (d *decoder) attributes() []attribute {
 		list = append(list, a)
 	}
 	return list
-}
-
-// dataSize is the size of an array in bytes, if it is a number.
-func dataSize(shape []int64, item int64) (int64, bool) {
-	size := item
-	for _, n := range shape {
-		if n == 0 {
-			return 0, true
-		}
-	}
-	for _, n := range shape {
-		if size > math.MaxInt64/n {
-			return 0, false
-		}
-		size *= n
-	}
-	return size, true
-}
-
-// readFull reads len(p) bytes; a file that has fewer is cut off.
-func readFull(f io.ReaderAt, p []byte, offset int64) error {
-	n, err := f.ReadAt(p, offset)
-	if n == len(p) {
-		return nil
-	}
-	if err == nil || errors.Is(err, io.EOF) {
-		return unprocessable("is cut off: %d of %d bytes at %d", n, len(p), offset)
-	}
-	return err
 }
 
 func unprocessable(format string, args ...any) error {

@@ -31,7 +31,7 @@ const (
 // aimBytes. Each is one range of bytes in the file, or of each record.
 func blockShape(shape []int64, item, stride int64) []int64 {
 	block := slices.Clone(shape)
-	row, ok := dataSize(block, item)
+	row, ok := structure.DataSize(block, item)
 	for axis := 0; axis < len(block) && (!ok || row > aimBytes); axis++ {
 		row /= block[axis]
 		if row <= rowBytes {
@@ -74,7 +74,7 @@ func (r *reader) Touches(ndslice.Selection) iter.Seq[string] {
 // record.
 func (r *reader) ReadBlock(ctx context.Context, block []int64) (adapter.Block, error) {
 	shape := r.grid.BlockShape(block)
-	size, ok := dataSize(shape, r.dtype.ItemSize)
+	size, ok := structure.DataSize(shape, r.dtype.ItemSize)
 	f, err := r.src.Open(ctx, r.name)
 	if err != nil {
 		return adapter.Block{}, err
@@ -88,7 +88,7 @@ func (r *reader) ReadBlock(ctx context.Context, block []int64) (adapter.Block, e
 		if r.notes.Stride > 0 {
 			err = r.readRecords(ctx, f, data, block, shape[0])
 		} else {
-			err = readFull(f, data, r.notes.Offset+r.dtype.ItemSize*position(r.grid.Shape, r.grid.Block, block))
+			err = adapter.ReadFull(f, data, r.notes.Offset+r.dtype.ItemSize*position(r.grid.Shape, r.grid.Block, block))
 		}
 		if err != nil {
 			return adapter.Block{}, fmt.Errorf("netcdf %s: block %v: %w", r.name, block, err)
@@ -105,7 +105,7 @@ func (r *reader) readRecords(ctx context.Context, f adapter.File, data []byte, b
 	at := r.notes.Offset + block[0]*r.grid.Block[0]*stride +
 		r.dtype.ItemSize*position(r.grid.Shape[1:], r.grid.Block[1:], block[1:])
 	if stride == part {
-		return readFull(f, data, at)
+		return adapter.ReadFull(f, data, at)
 	}
 	together := int64(1)
 	if stride-part <= gapBytes {
@@ -122,12 +122,12 @@ func (r *reader) readRecords(ctx context.Context, f adapter.File, data []byte, b
 		n := min(together, count-first)
 		into := data[first*part : (first+n)*part]
 		if n == 1 {
-			if err := readFull(f, into, at+first*stride); err != nil {
+			if err := adapter.ReadFull(f, into, at+first*stride); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := readFull(f, run[:(n-1)*stride+part], at+first*stride); err != nil {
+		if err := adapter.ReadFull(f, run[:(n-1)*stride+part], at+first*stride); err != nil {
 			return err
 		}
 		for i := range n {

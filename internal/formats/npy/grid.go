@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/terrazzo-data/terrazzo/ndslice"
+	"github.com/terrazzo-data/terrazzo/structure"
 )
 
 const (
@@ -22,7 +23,7 @@ func blockShape(h header) []int64 {
 	if h.fortran {
 		slices.Reverse(block)
 	}
-	row, ok := dataSize(block, h.dtype.ItemSize)
+	row, ok := structure.DataSize(block, h.dtype.ItemSize)
 	for axis := 0; axis < len(block) && (!ok || row > aimBytes); axis++ {
 		row /= block[axis]
 		if row <= rowBytes {

@@ -2,10 +2,7 @@ package npy
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
-	"math"
 	"unicode/utf8"
 
 	"github.com/terrazzo-data/terrazzo/adapter"
@@ -46,7 +43,7 @@ func readHeader(f adapter.File) (header, error) {
 		return header{}, err
 	}
 	h.offset = offset
-	if size, ok := dataSize(h.shape, h.dtype.ItemSize); !ok || size > f.Size()-offset {
+	if size, ok := structure.DataSize(h.shape, h.dtype.ItemSize); !ok || size > f.Size()-offset {
 		return header{}, unprocessable("shape %v of %d-byte elements is more than the %d bytes of data in the file",
 			h.shape, h.dtype.ItemSize, f.Size()-offset)
 	}
@@ -56,7 +53,7 @@ func readHeader(f adapter.File) (header, error) {
 // headerText returns the literal, and where the data begin behind it.
 func headerText(f adapter.File) (string, int64, error) {
 	start := make([]byte, min(f.Size(), firstRead))
-	if err := readFull(f, start, 0); err != nil {
+	if err := adapter.ReadFull(f, start, 0); err != nil {
 		return "", 0, err
 	}
 	if len(start) < len(magic)+4 || string(start[:len(magic)]) != magic {
@@ -78,7 +75,7 @@ func headerText(f adapter.File) (string, int64, error) {
 	text := start[offset:]
 	if int64(len(text)) < length {
 		text = make([]byte, length)
-		if err := readFull(f, text, offset); err != nil {
+		if err := adapter.ReadFull(f, text, offset); err != nil {
 			return "", 0, err
 		}
 	}
@@ -128,35 +125,6 @@ func parseHeader(text string) (header, error) {
 		h.dtype.Units = "[generic]"
 	}
 	return h, nil
-}
-
-// dataSize is the size of an array in bytes, if it is a number.
-func dataSize(shape []int64, item int64) (int64, bool) {
-	size := item
-	for _, n := range shape {
-		if n == 0 {
-			return 0, true
-		}
-	}
-	for _, n := range shape {
-		if size > math.MaxInt64/n {
-			return 0, false
-		}
-		size *= n
-	}
-	return size, true
-}
-
-// readFull reads len(p) bytes; a file that has fewer is cut off.
-func readFull(f io.ReaderAt, p []byte, offset int64) error {
-	n, err := f.ReadAt(p, offset)
-	if n == len(p) {
-		return nil
-	}
-	if err == nil || errors.Is(err, io.EOF) {
-		return unprocessable("is cut off: %d of %d bytes at %d", n, len(p), offset)
-	}
-	return err
 }
 
 func unprocessable(format string, args ...any) error {

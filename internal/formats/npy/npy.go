@@ -96,7 +96,7 @@ func (r *reader) Touches(ndslice.Selection) iter.Seq[string] {
 func (r *reader) ReadBlock(ctx context.Context, block []int64) (adapter.Block, error) {
 	shape := r.grid.BlockShape(block)
 	offset := r.notes.Offset + r.item*position(r.grid, block, r.notes.Fortran)
-	size, ok := dataSize(shape, r.item)
+	size, ok := structure.DataSize(shape, r.item)
 	if !ok || offset < 0 {
 		return adapter.Block{}, fmt.Errorf("npy %s: block %v: no such size: %w", r.name, block, errdef.ErrUnprocessable)
 	}
@@ -109,7 +109,7 @@ func (r *reader) ReadBlock(ctx context.Context, block []int64) (adapter.Block, e
 		return adapter.Block{}, fmt.Errorf("npy %s: is cut off: %w", r.name, errdef.ErrUnprocessable)
 	}
 	data := make([]byte, size)
-	if err := readFull(f, data, offset); err != nil {
+	if err := adapter.ReadFull(f, data, offset); err != nil {
 		return adapter.Block{}, fmt.Errorf("npy %s: block %v: %w", r.name, block, err)
 	}
 	if r.notes.Fortran && len(shape) > 1 && r.item > 0 {

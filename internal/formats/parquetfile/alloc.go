@@ -1,14 +1,12 @@
 package parquetfile
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"sort"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
-	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/errdef"
 )
 
@@ -104,15 +102,3 @@ func (p *pieces) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-// readFull reads all of out. A file that ends before is cut off.
-func readFull(f adapter.File, out []byte, offset int64) error {
-	n, err := f.ReadAt(out, offset)
-	switch {
-	case n == len(out):
-		return nil
-	case err == nil || errors.Is(err, io.EOF):
-		return unprocessable("ends at byte %d, expected %d more", offset+int64(n), len(out)-n)
-	default:
-		return err
-	}
-}

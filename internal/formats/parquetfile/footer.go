@@ -40,7 +40,7 @@ func readFooter(f adapter.File) ([]byte, error) {
 		return nil, unprocessable("%d bytes are no Parquet file", size)
 	}
 	tail := make([]byte, tailSize)
-	if err := readFull(f, tail, size-tailSize); err != nil {
+	if err := adapter.ReadFull(f, tail, size-tailSize); err != nil {
 		return nil, err
 	}
 	switch string(tail[4:]) {
@@ -55,7 +55,7 @@ func readFooter(f adapter.File) ([]byte, error) {
 		return nil, unprocessable("a footer of %d bytes in a file of %d; the limit is %d", length, size, maxFooter)
 	}
 	text := make([]byte, length)
-	return text, readFull(f, text, size-tailSize-length)
+	return text, adapter.ReadFull(f, text, size-tailSize-length)
 }
 
 // parseFooter checks the footer and makes something of it.

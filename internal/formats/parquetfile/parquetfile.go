@@ -315,7 +315,7 @@ func (g *group) load(leaf int) error {
 		size += min(100, g.file.Size()-start-size) // as the library does for files of parquet-mr before 1.2.9
 	}
 	data := make([]byte, size)
-	if err := readFull(g.file, data, start); err != nil {
+	if err := adapter.ReadFull(g.file, data, start); err != nil {
 		return err
 	}
 	width := g.footer.width(leaf)

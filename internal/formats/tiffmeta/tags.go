@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/terrazzo-data/terrazzo/adapter"
 )
 
 // The tags that this package acts on.
@@ -96,7 +98,7 @@ func (f *File) bytes(t *tag, limit int64) ([]byte, error) {
 		return nil, damaged("tag %d has %d bytes, at most %d are read", t.code, size, limit)
 	}
 	value := make([]byte, size)
-	if err := readFull(f.r, value, int64(t.at)); err != nil {
+	if err := adapter.ReadFull(f.r, value, int64(t.at)); err != nil {
 		return nil, err
 	}
 	return value, nil

@@ -18,9 +18,7 @@ package tiffmeta
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
 
 	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/errdef"
@@ -103,7 +101,7 @@ func header(r adapter.File) (*File, error) {
 	if r.Size() < int64(len(start)) {
 		return nil, damaged("is cut off: it has %d bytes", r.Size())
 	}
-	if err := readFull(r, start, 0); err != nil {
+	if err := adapter.ReadFull(r, start, 0); err != nil {
 		return nil, err
 	}
 	f := &File{r: r}
@@ -141,7 +139,7 @@ func (f *File) page(at int64) (*Page, int64, error) {
 		return nil, 0, damaged("is cut off: a directory at %d of %d bytes", at, f.r.Size())
 	}
 	head := make([]byte, min(1024, f.r.Size()-at))
-	if err := readFull(f.r, head, at); err != nil {
+	if err := adapter.ReadFull(f.r, head, at); err != nil {
 		return nil, 0, err
 	}
 	count := int64(f.number(head, countSize))
@@ -154,7 +152,7 @@ func (f *File) page(at int64) (*Page, int64, error) {
 	}
 	if int64(len(head)) < size {
 		head = make([]byte, size)
-		if err := readFull(f.r, head, at); err != nil {
+		if err := adapter.ReadFull(f.r, head, at); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -199,18 +197,6 @@ func (f *File) number(b []byte, size int64) uint64 {
 	default:
 		return f.order.Uint64(b)
 	}
-}
-
-// readFull reads len(p) bytes; a file that has fewer is cut off.
-func readFull(f io.ReaderAt, p []byte, offset int64) error {
-	n, err := f.ReadAt(p, offset)
-	if n == len(p) {
-		return nil
-	}
-	if err == nil || errors.Is(err, io.EOF) {
-		return damaged("is cut off: %d of %d bytes at %d", n, len(p), offset)
-	}
-	return err
 }
 
 func damaged(format string, args ...any) error {

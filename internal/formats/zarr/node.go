@@ -2,9 +2,7 @@ package zarr
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"path"
 	"slices"
 	"strings"
@@ -157,21 +155,10 @@ func readFile(ctx context.Context, src adapter.Source, name string, limit int64)
 			name, f.Size(), limit, errdef.ErrUnprocessable)
 	}
 	text := make([]byte, f.Size())
-	if err := readFull(f, text, 0); err != nil {
+	if err := adapter.ReadFull(f, text, 0); err != nil {
 		return nil, fmt.Errorf("zarr %s: %w", name, err)
 	}
 	return text, nil
-}
-
-func readFull(f io.ReaderAt, p []byte, offset int64) error {
-	n, err := f.ReadAt(p, offset)
-	if n == len(p) {
-		return nil
-	}
-	if err == nil || errors.Is(err, io.EOF) {
-		return unprocessable("is cut off: %d of %d bytes at %d", n, len(p), offset)
-	}
-	return err
 }
 
 // keys are the members of a group: those of its consolidated metadata, or else

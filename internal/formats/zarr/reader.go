@@ -209,7 +209,7 @@ func (r *reader) readIndex(f adapter.File, index []byte) error {
 	if s.atStart {
 		offset = 0
 	}
-	if err := readFull(f, stored, offset); err != nil {
+	if err := adapter.ReadFull(f, stored, offset); err != nil {
 		return err
 	}
 	return s.index.decode(r.tools, index, stored)
@@ -276,12 +276,12 @@ func (r *reader) decode(chunk []byte, f adapter.File, offset, length int64) erro
 		if length != p.size {
 			return unprocessable("%d bytes, a chunk has %d", length, p.size)
 		}
-		return readFull(f, chunk, offset)
+		return adapter.ReadFull(f, chunk, offset)
 	}
 	held := r.tools.buffer(length)
 	defer r.tools.release(held)
 	encoded := (*held)[:length]
-	if err := readFull(f, encoded, offset); err != nil {
+	if err := adapter.ReadFull(f, encoded, offset); err != nil {
 		return err
 	}
 	return p.decode(r.tools, chunk, encoded)

@@ -5,9 +5,7 @@ package tifffile
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"slices"
 
@@ -131,7 +129,7 @@ func (r *reader) raw(file adapter.File, at int64, g region, size int64) ([]byte,
 		return nil, fmt.Errorf("is cut off: %d bytes at %d of %d: %w", size, at, file.Size(), errdef.ErrUnprocessable)
 	}
 	data := make([]byte, size)
-	if err := readFull(file, data, at); err != nil {
+	if err := adapter.ReadFull(file, data, at); err != nil {
 		return nil, err
 	}
 	if r.notes.Big {
@@ -209,7 +207,7 @@ func (r *reader) part(file adapter.File, f *tiffmeta.File, at tiffmeta.Place, do
 		return nil, fmt.Errorf("%d bytes, %d when decoded: %w", at.Length, size, errdef.ErrUnprocessable)
 	}
 	data := make([]byte, at.Length)
-	if err := readFull(file, data, at.Offset); err != nil {
+	if err := adapter.ReadFull(file, data, at.Offset); err != nil {
 		return nil, err
 	}
 	if l.Raw() {
@@ -269,13 +267,3 @@ func sorted(entries []entry) []entry {
 	return entries
 }
 
-func readFull(f io.ReaderAt, p []byte, offset int64) error {
-	n, err := f.ReadAt(p, offset)
-	if n == len(p) {
-		return nil
-	}
-	if err == nil || errors.Is(err, io.EOF) {
-		return fmt.Errorf("is cut off: %d of %d bytes at %d: %w", n, len(p), offset, errdef.ErrUnprocessable)
-	}
-	return err
-}

@@ -101,4 +101,3 @@ func (p *pieces) Seek(offset int64, whence int) (int64, error) {
 	p.at = offset
 	return offset, nil
 }
-

@@ -266,4 +266,3 @@ func sorted(entries []entry) []entry {
 	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.code, b.code) })
 	return entries
 }
-

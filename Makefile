@@ -68,13 +68,23 @@ test: setup vet lint test-go test-native test-race fuzz test-python ## everythin
 test-long: ## everything, with full counts and a minute per fuzz target
 	TERRAZZO_TEST_LONG=1 $(MAKE) test FUZZTIME=60s PYTEST=--long
 
-bench: build ## compare speed and memory with Tiled and nginx: bench/out/table.md
-	@tools/setup system python
-	.venv/bin/python bench/run.py
+# The benchmarks in their order. BENCH has flags for each: `make bench BENCH=--quick`.
+BENCH ?=
+BENCHES := server datacache proxy hot formats layers client
+bench_server := bench/run.py
+bench_hot := bench/proxy/hot.py
+bench_script = $(or $(bench_$1),bench/$1/run.py)
 
-bench-quick: build ## the same in two minutes, with less of everything
-	@tools/setup system python
-	.venv/bin/python bench/run.py --quick
+bench: build ## compare speed and memory with Tiled and others: tables in bench/out/*.md
+	@failed=; for name in $(BENCHES); do $(MAKE) bench-$$name || failed+=" $$name"; done; \
+	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+
+bench-quick: ## the same with less of everything, in minutes
+	@$(MAKE) bench BENCH=--quick
+
+$(BENCHES:%=bench-%): bench-%: build ## one of them: bench-layers, bench-client ...
+	@tools/setup system python bench
+	.venv/bin/python $(call bench_script,$*) $(BENCH)
 
 clean: ## remove what was built and what tests left (not .venv and node_modules)
 	rm -rf bin tests/out bench/out .tmp/demo

@@ -6,8 +6,9 @@
 //		os.Exit(terrazzo.Main(terrazzo.Options{}))
 //	}
 //
-// Options add file formats of one's own. Everything else is in the packages
-// that are documented beside this one: adapter, structure, ndslice, errdef.
+// Options add file formats of one's own, and stores for what the caches hold.
+// Everything else is in the packages that are documented beside this one:
+// adapter, structure, ndslice, store, errdef.
 package terrazzo
 
 import (
@@ -19,12 +20,16 @@ import (
 
 	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/internal/cli"
+	"github.com/terrazzo-data/terrazzo/store"
 )
 
 // Options add to the program. The zero value is the program as it is.
 type Options struct {
 	// Formats are asked before the built-in ones, in their order.
 	Formats []adapter.Format
+	// Stores are further places for responses to lie, by the name that
+	// --response-store, terrazzo.response_store and `proxy --store` give them.
+	Stores map[string]store.Opener
 	// Args are the command line without the program's name; nil means that
 	// of the process. Out and Err default to the standard streams.
 	Args     []string
@@ -46,5 +51,5 @@ func Main(o Options) int {
 	if o.Err == nil {
 		o.Err = os.Stderr
 	}
-	return cli.Run(ctx, cli.Program{Args: o.Args, Out: o.Out, Err: o.Err, Formats: o.Formats})
+	return cli.Run(ctx, cli.Program{Args: o.Args, Out: o.Out, Err: o.Err, Formats: o.Formats, Stores: o.Stores})
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/client"
 	"github.com/terrazzo-data/terrazzo/errdef"
+	"github.com/terrazzo-data/terrazzo/store"
 )
 
 // Program is one run of the program.
@@ -22,6 +23,7 @@ type Program struct {
 	Args     []string
 	Out, Err io.Writer
 	Formats  []adapter.Format
+	Stores   map[string]store.Opener
 }
 
 // say writes to the terminal; if that is gone there is nobody to tell.

@@ -34,6 +34,7 @@ type listenFlags struct {
 	Memory         string   `help:"Memory in all: bytes like 8GiB, or a fraction of RAM. Default: half of it."`
 	DataCache      string   `help:"Share of the memory for decoded blocks; 0 switches the cache off. Default: 15% of RAM."`
 	ResponseCache  string   `help:"Share of the memory for encoded answers; 0 switches the cache off. Default: 2% of RAM."`
+	ResponseStore  string   `help:"Where encoded answers lie instead of in memory: a store that this program was built with, as NAME or NAME:ADDRESS." placeholder:"STORE"`
 	Prefetch       bool     `help:"Read ahead for clients that walk through frames." default:"true" negatable:""`
 	CachePolicy    string   `help:"What the data cache keeps: hazard (ours), gdsf or lru." default:"hazard" enum:"hazard,gdsf,lru"`
 	CacheTrace     string   `help:"File for a record of accesses to the data cache, for evict/sim." placeholder:"FILE"`
@@ -53,6 +54,7 @@ func (f *listenFlags) settings() config.Config {
 	c.AllowOrigins = f.AllowOrigins
 	c.Own.PublicURL, c.Own.UI, c.Own.State = f.PublicURL, f.UI, f.State
 	c.Own.Memory, c.Own.DataCache, c.Own.ResponseCache = f.Memory, f.DataCache, f.ResponseCache
+	c.Own.ResponseStore = f.ResponseStore
 	c.Own.Prefetch, c.Own.CachePolicy, c.Own.CacheTrace = f.Prefetch, f.CachePolicy, f.CacheTrace
 	c.Own.Admin, c.Own.AdminKey = f.Admin, f.AdminKey
 	c.Own.LogLevel, c.Own.LogFormat = f.LogLevel, f.LogFormat
@@ -132,7 +134,7 @@ func serve(ctx context.Context, p *Program, c config.Config) (err error) {
 	if generated {
 		c.Authentication.SingleUserAPIKey = auth.NewKey()
 	}
-	s, err := server.New(c, server.Program{Version: version(), Formats: p.Formats}, log)
+	s, err := server.New(c, server.Program{Version: version(), Formats: p.Formats, Stores: p.Stores}, log)
 	if err != nil {
 		return err
 	}

@@ -87,6 +87,9 @@ type Own struct {
 	Memory        string `yaml:"memory"`
 	DataCache     string `yaml:"data_cache"`
 	ResponseCache string `yaml:"response_cache"`
+	// ResponseStore is where encoded answers lie instead of in memory: NAME or
+	// NAME:ADDRESS of a store that the program was built with.
+	ResponseStore string `yaml:"response_store"`
 	// Prefetch reads ahead for clients that walk through frames; CachePolicy
 	// is hazard, gdsf or lru; CacheTrace is a file for a record of accesses.
 	Prefetch    bool   `yaml:"prefetch"`

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/terrazzo-data/terrazzo/internal/httpapi"
 	"github.com/terrazzo-data/terrazzo/internal/respcache"
 	"github.com/terrazzo-data/terrazzo/internal/stores/memory"
+	"github.com/terrazzo-data/terrazzo/store"
 )
 
 // blocks wraps the tree in the data cache, layer 3.
@@ -115,6 +118,22 @@ func (w *tallied) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
+// responseStore is where responses lie: in memory, or where the settings say.
+func (s *Server) responseStore() (store.Store, error) {
+	spec := s.config.Own.ResponseStore
+	if spec == "" {
+		return memory.New(memory.Options{Capacity: s.split.responses})
+	}
+	held, err := store.Open(context.Background(), s.program.Stores, spec, s.split.responses)
+	if err != nil {
+		return nil, fmt.Errorf("--response-store: %w", err)
+	}
+	if c, ok := held.(io.Closer); ok {
+		s.closers = append(s.closers, c.Close)
+	}
+	return held, nil
+}
+
 // responses wraps the API in the response cache, layer 2. Each reuse asks the
 // API with the asker's own credentials, so one stored body serves all who may
 // have it and nobody else.
@@ -126,12 +145,12 @@ func (s *Server) responses(api *httpapi.API) (http.Handler, error) {
 	if s.split.responses == 0 {
 		return inner, nil
 	}
-	store, err := memory.New(memory.Options{Capacity: s.split.responses})
+	held, err := s.responseStore()
 	if err != nil {
 		return nil, err
 	}
 	cache, err := respcache.New(respcache.Options{
-		Next: inner, Store: store, Name: "terrazzo", Base: api.Origin, Logger: s.log,
+		Next: inner, Store: held, Name: "terrazzo", Base: api.Origin, Logger: s.log,
 		Policy:          rfc9111.Policy{Shared: true, Targets: []string{"Terrazzo-Cache-Control"}},
 		MaxBody:         min(respcache.DefaultMaxBody, s.split.responses/4),
 		FlightBytes:     min(respcache.DefaultFlightBytes, s.split.flight/4),
@@ -145,7 +164,7 @@ func (s *Server) responses(api *httpapi.API) (http.Handler, error) {
 	}
 	s.closers = append(s.closers, cache.Close)
 	s.cached = cache
-	return revalidations(api, cache), s.countResponses(cache)
+	return revalidations(api.NotModified, cache), s.countResponses(cache)
 }
 
 // countResponses shows what the response cache did as metrics.

@@ -34,6 +34,7 @@ import (
 	"github.com/terrazzo-data/terrazzo/internal/source"
 	"github.com/terrazzo-data/terrazzo/internal/telemetry"
 	"github.com/terrazzo-data/terrazzo/internal/webui"
+	"github.com/terrazzo-data/terrazzo/store"
 )
 
 // Server is a service that is built and not yet started.
@@ -58,6 +59,8 @@ type Program struct {
 	Version string
 	// Formats are asked before the built-in ones.
 	Formats []adapter.Format
+	// Stores are where responses may lie besides memory, by name.
+	Stores map[string]store.Opener
 }
 
 // New builds the service. Nothing listens and nothing runs yet; Close gives

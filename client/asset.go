@@ -96,57 +96,105 @@ func (n *Node) Manifest(ctx context.Context, asset int64) ([]string, error) {
 // it broke. It returns how many bytes were written, also with an error. An asset that
 // changed meanwhile is errdef.ErrChanged.
 func (n *Node) Fetch(ctx context.Context, w io.Writer, asset int64, relative string, offset int64) (int64, error) {
-	f := &fetching{w: &counting{w: w}, from: offset}
-	params := url.Values{"id": {strconv.FormatInt(asset, 10)}}
-	if relative != "" {
-		params.Set("relative_path", relative)
+	got, err := n.Transfer(ctx, w, Transfer{Asset: asset, Relative: relative, From: offset})
+	return got.Written, err
+}
+
+// Transfer says which file is wanted, and what of it is here already.
+type Transfer struct {
+	// Asset and Relative name the file, as for [Node.Fetch].
+	Asset    int64
+	Relative string
+	// Held is the entity tag of the whole file that is held already, or "".
+	Held string
+	// From is how many bytes at the beginning are here, and Tag the entity tag that they
+	// came with, "" if it is not known.
+	From int64
+	Tag  string
+}
+
+// Transferred is what became of a [Transfer].
+type Transferred struct {
+	// Same: the file that is held is still what it would be; nothing was written.
+	Same bool
+	// Written is how many bytes were written, also with an error.
+	Written int64
+	// ETag is that of the file, "" if it has none, also with an error if the file was begun.
+	ETag, ContentType string
+}
+
+// Transfer is [Node.Fetch] for those who keep files between two runs: a file that is the
+// same is not sent, one that was begun is gone on with. A file that is another than that
+// of Tag is errdef.ErrChanged before anything is written: begin anew.
+func (n *Node) Transfer(ctx context.Context, w io.Writer, t Transfer) (Transferred, error) {
+	f := &fetching{w: &counting{w: w}, from: t.From, tag: t.Tag, held: t.Held}
+	params := url.Values{"id": {strconv.FormatInt(t.Asset, 10)}}
+	if t.Relative != "" {
+		params.Set("relative_path", t.Relative)
 	}
 	address := n.client.at("asset/bytes", n.Path) + "?" + params.Encode()
 	err := n.client.retry.run(ctx, func() error {
 		q := query{url: address, accept: "*/*", limit: maxRead, identity: true, header: f.header(), take: f.take}
-		err := n.client.once(ctx, &q, false)
+		err := n.client.authorized(ctx, &q)
 		var e *Error
 		if errors.As(err, &e) && e.Status == http.StatusRequestedRangeNotSatisfiable && f.at() > 0 {
 			return nil // all of it is here already
 		}
 		return err
 	})
+	out := Transferred{Same: f.same, Written: f.w.n, ETag: f.tag, ContentType: f.contentType}
 	if err != nil {
-		return f.w.n, fmt.Errorf("%s: asset %d: %w", n, asset, err)
+		return out, fmt.Errorf("%s: asset %d: %w", n, t.Asset, err)
 	}
-	return f.w.n, nil
+	return out, nil
 }
 
 // fetching is a transfer that can be gone on with.
 type fetching struct {
-	w    *counting
-	from int64
-	tag  string
+	w                      *counting
+	from                   int64
+	tag, held, contentType string
+	same                   bool
 }
 
 func (f *fetching) at() int64 { return f.from + f.w.n }
 
 func (f *fetching) header() http.Header {
 	h := http.Header{}
-	if f.at() > 0 {
+	switch {
+	case f.at() > 0:
 		h.Set("Range", "bytes="+strconv.FormatInt(f.at(), 10)+"-")
 		if f.tag != "" && !strings.HasPrefix(f.tag, "W/") {
 			h.Set("If-Range", f.tag)
 		}
+	case f.held != "":
+		h.Set("If-None-Match", f.held)
+		h.Set("Cache-Control", "no-cache")
 	}
 	return h
 }
 
 func (f *fetching) take(h http.Header, status int, r io.Reader) error {
+	if f.same = status == http.StatusNotModified; f.same {
+		f.tag = f.held
+		return nil
+	}
+	// A partial answer that says no tag was asked for with If-Range.
+	if tag := h.Get("ETag"); f.tag != "" && f.at() > 0 && f.tag != tag && (tag != "" || status != http.StatusPartialContent) {
+		return fmt.Errorf("the file is another than before: %w", errdef.ErrChanged)
+	}
+	if f.at() > 0 && status == http.StatusPartialContent && !strings.HasPrefix(h.Get("Content-Range"), "bytes "+strconv.FormatInt(f.at(), 10)+"-") {
+		return unprocessable("the server sent the range %.60q, asked for from byte %d on", h.Get("Content-Range"), f.at())
+	}
 	if f.at() > 0 && status != http.StatusPartialContent {
-		if f.tag != "" && f.tag != h.Get("ETag") {
-			return fmt.Errorf("the file is another than before: %w", errdef.ErrChanged)
-		}
 		if _, err := io.CopyN(io.Discard, r, f.at()); err != nil {
 			return err
 		}
 	}
-	f.tag = h.Get("ETag")
+	if tag := h.Get("ETag"); tag != "" || f.at() == 0 {
+		f.tag = tag
+	}
+	f.contentType = h.Get("Content-Type")
 	_, err := io.Copy(f.w, r)
 	if f.w.err != nil {
 		return f.w.err

@@ -146,7 +146,7 @@ func Connect(ctx context.Context, rawURL string, options ...Option) (*Client, er
 	if c.transport == nil {
 		c.transport = newTransport()
 	}
-	c.http = &http.Client{Transport: c.transport}
+	c.http = &http.Client{Transport: c.transport, CheckRedirect: follow}
 	return c, c.readAbout(ctx)
 }
 

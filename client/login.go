@@ -83,7 +83,11 @@ func (c *Client) tokens(ctx context.Context, link, contentType string, body []by
 	r.Header.Set("Cache-Control", "no-store")
 	answer, err := c.http.Do(r)
 	if err != nil {
-		return Tokens{}, fmt.Errorf("%w: %w", errors.Unwrap(err), errdef.ErrUnavailable)
+		err = unreachable(ctx, errors.Unwrap(err))
+		if l := (later{}); errors.As(err, &l) {
+			err = l.error
+		}
+		return Tokens{}, err
 	}
 	defer answer.Body.Close() //nolint:errcheck // it was only read
 	if answer.StatusCode != http.StatusOK {

@@ -43,6 +43,8 @@ type query struct {
 	limit int64
 	// identity asks for the body as it is, for offsets to mean something.
 	identity bool
+	// renewed: credentials were renewed for it once.
+	renewed bool
 	// take is given the decoded body of a success. It may be called again if an error of
 	// reading, which it returns as it came, is followed by another try.
 	take func(h http.Header, status int, body io.Reader) error
@@ -56,18 +58,22 @@ func (c *Client) do(ctx context.Context, q query) error {
 	if q.limit <= 0 {
 		q.limit = c.limit
 	}
-	refused := false
-	return c.retry.run(ctx, func() error {
-		err := c.once(ctx, &q, refused)
-		var e *Error
-		if !refused && c.auth != nil && errors.As(err, &e) && e.Status == http.StatusUnauthorized {
-			if _, fixed := c.auth.(apiKey); !fixed {
-				refused = true
-				return c.once(ctx, &q, true)
-			}
-		}
+	return c.retry.run(ctx, func() error { return c.authorized(ctx, &q) })
+}
+
+// authorized sends a request, and once more with renewed credentials if they were
+// refused.
+func (c *Client) authorized(ctx context.Context, q *query) error {
+	err := c.once(ctx, q, false)
+	var e *Error
+	if c.auth == nil || q.renewed || !errors.As(err, &e) || e.Status != http.StatusUnauthorized {
 		return err
-	})
+	}
+	if _, fixed := c.auth.(apiKey); fixed {
+		return err
+	}
+	q.renewed = true
+	return c.once(ctx, q, true)
 }
 
 // once sends a request one time.

@@ -114,7 +114,8 @@ func unreachable(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return errors.Join(err, ctx.Err())
-	case errors.Is(err, httpcache.ErrNotAvailableOffline), errors.Is(err, errdef.ErrTooLarge), errors.Is(err, errdef.ErrUnprocessable):
+	case errors.Is(err, httpcache.ErrNotAvailableOffline), errors.Is(err, httpcache.ErrFull), errors.Is(err, errdef.ErrTooLarge),
+		errors.Is(err, errdef.ErrUnprocessable), errors.Is(err, errdef.ErrForbidden):
 		return err
 	}
 	return later{error: errors.Join(errdef.ErrUnavailable, err)}

@@ -14,12 +14,14 @@
 //
 //	<library>/<server>/server.json          address and principal
 //	<library>/<server>/nodes/<node>/node    the document, and what is below
-//	<library>/<server>/nodes/<node>/0.3     a block, or a partition
+//	<library>/<server>/nodes/<node>/s…/0.3  a block, or a partition
+//	<library>/<server>/nodes/<node>/next/   those of a download that is not done
 //	<library>/<server>/nodes/<node>/a1-…    a file
 //
 // <server> is a digest of address and principal, <node> of the path. Each file is a part
 // (see part.go): written beside its place and renamed into it, checked by its checksum
-// when it is read. There is no index that could disagree. Nothing is ever given up:
+// when it is read. There is no index that could disagree: the document names the folder
+// of the node's data (see settle.go), whose parts were all true at one time. Nothing is ever given up:
 // downloads are the user's, and `terrazzo cache remove` removes them.
 package offline
 

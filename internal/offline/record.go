@@ -26,6 +26,9 @@ type record struct {
 	Path []string `json:"path"`
 	// Children are the members that were downloaded, in the server's order.
 	Children []string `json:"children,omitempty"`
+	// Set is the folder of the parts that are held, "" if there are none: blocks of an array,
+	// partitions of a table, all of one state of the server's.
+	Set string `json:"set,omitempty"`
 	// Block is the grid in which an array's data are kept.
 	Block []int64 `json:"block,omitempty"`
 	// Partitions are those of a table; one that is not held has no rows.
@@ -105,6 +108,9 @@ func (s *Server) save(rec *record) error {
 	return writePart(filepath.Join(dir, nodeFile), partHeader{ETag: rec.etag, ContentType: msgpack, Fetched: rec.fetched, Node: rec}, rec.document)
 }
 
+// setDir is where the parts of a node's data lie.
+func (s *Server) setDir(rec *record) string { return filepath.Join(s.nodeDir(rec.Path), rec.Set) }
+
 // blockFile names the file of a block or partition.
 func blockFile(index []int64) string {
 	if len(index) == 0 {
@@ -141,18 +147,23 @@ type Held struct {
 // held counts what is held of a node.
 func (s *Server) held(rec *record) (Held, error) {
 	out := Held{Path: rec.Path, Family: string(rec.node.Family), Fetched: rec.fetched}
-	entries, err := os.ReadDir(s.nodeDir(rec.Path))
-	if err != nil {
-		return out, fmt.Errorf("downloads: %w", err)
-	}
-	for _, e := range entries {
-		about, err := e.Info()
-		if err != nil || strings.HasPrefix(e.Name(), ".") {
-			continue
+	for _, dir := range []string{s.nodeDir(rec.Path), s.setDir(rec)} {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			return out, fmt.Errorf("downloads: %w", err)
 		}
-		out.Bytes += about.Size()
-		if e.Name() != nodeFile {
-			out.Parts++
+		for _, e := range entries {
+			about, err := e.Info()
+			if err != nil || e.IsDir() || strings.HasPrefix(e.Name(), ".") || unfinished(e.Name()) {
+				continue
+			}
+			out.Bytes += about.Size()
+			if e.Name() != nodeFile {
+				out.Parts++
+			}
+		}
+		if rec.Set == "" {
+			break
 		}
 	}
 	switch {

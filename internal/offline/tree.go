@@ -71,7 +71,7 @@ func object(v any) map[string]any { m, _ := v.(map[string]any); return m }
 
 // version names the state of a node: what is held of it was fetched at one time.
 func (n *node) version(rec *record) adapter.Version {
-	v := catalog.VersionOf(true, append([]string{"offline", rec.fetched.String(), fmt.Sprint(rec.Children)}, rec.Path...)...)
+	v := catalog.VersionOf(true, append([]string{"offline", rec.fetched.String(), rec.Set, fmt.Sprint(rec.Children)}, rec.Path...)...)
 	v.Modified = rec.fetched
 	return v
 }
@@ -106,8 +106,30 @@ func (n *node) Child(_ context.Context, key string) (adapter.Adapter, error) {
 	return (&node{s: n.s, path: child(n.path, key)}).kind()
 }
 
-// place is where a part of the node lies.
+// place is where a file of the node lies.
 func (n *node) place(name string) string { return filepath.Join(n.s.nodeDir(n.path), name) }
+
+// pinned is the record of the state v. If a download put another in its place meanwhile
+// that is errdef.ErrChanged: the request begins anew, or is broken off.
+func (n *node) pinned(v adapter.Version) (*record, error) {
+	rec, err := n.s.load(n.path)
+	if err == nil && n.version(rec).ID != v.ID {
+		return nil, fmt.Errorf("downloads: %s: downloaded anew meanwhile: %w", rec.node, errdef.ErrChanged)
+	}
+	return rec, err
+}
+
+// part reads a part of the state v.
+func (n *node) part(rec *record, v adapter.Version, name, what string) ([]byte, error) {
+	_, body, err := readPart(filepath.Join(n.s.setDir(rec), name))
+	if rec.Set == "" || errors.Is(err, fs.ErrNotExist) {
+		if _, err := n.pinned(v); err != nil {
+			return nil, err
+		}
+		return nil, notHeld(n.path, what)
+	}
+	return body, err
+}
 
 // arrayNode, tableNode and fileNode are nodes of those families.
 type (
@@ -135,8 +157,9 @@ func (n *arrayNode) Version(_ context.Context, d *adapter.Description, sel ndsli
 	if err != nil {
 		return adapter.Version{}, err
 	}
+	dir := n.s.setDir(rec)
 	for p := range sel.Plan(d.Grid) {
-		if !holds(n.place(blockFile(p.Block))) {
+		if rec.Set == "" || !holds(filepath.Join(dir, blockFile(p.Block))) {
 			return adapter.Version{}, notHeld(n.path, "a part of this slice")
 		}
 	}
@@ -149,8 +172,8 @@ func (*arrayNode) BlockID(v adapter.Version, _ []int64) adapter.BlockID {
 }
 
 // ReadBlock implements [adapter.Array].
-func (n *arrayNode) ReadBlock(_ context.Context, _ adapter.Version, block []int64) (adapter.Block, error) {
-	rec, err := n.s.load(n.path)
+func (n *arrayNode) ReadBlock(_ context.Context, v adapter.Version, block []int64) (adapter.Block, error) {
+	rec, err := n.pinned(v)
 	if err != nil {
 		return adapter.Block{}, err
 	}
@@ -158,10 +181,7 @@ func (n *arrayNode) ReadBlock(_ context.Context, _ adapter.Version, block []int6
 	if !grid.Contains(block) {
 		return adapter.Block{}, fmt.Errorf("downloads: block %v: %w", block, errdef.ErrNotFound)
 	}
-	_, body, err := readPart(n.place(blockFile(block)))
-	if errors.Is(err, fs.ErrNotExist) {
-		return adapter.Block{}, notHeld(n.path, "a part of this slice")
-	}
+	body, err := n.part(rec, v, blockFile(block), "a part of this slice")
 	if err != nil {
 		return adapter.Block{}, err
 	}
@@ -179,7 +199,7 @@ func (n *tableNode) Version(_ context.Context, _ *adapter.Description, partition
 		return adapter.Version{}, err
 	}
 	for _, p := range partitions {
-		if !holds(n.place(blockFile([]int64{int64(p)}))) {
+		if rec.Set == "" || !holds(filepath.Join(n.s.setDir(rec), blockFile([]int64{int64(p)}))) {
 			return adapter.Version{}, notHeld(n.path, "a partition")
 		}
 	}
@@ -192,15 +212,12 @@ func (*tableNode) PartitionID(v adapter.Version, _ int) adapter.BlockID {
 }
 
 // ReadColumns implements [adapter.Table].
-func (n *tableNode) ReadColumns(ctx context.Context, _ adapter.Version, partition int, wanted []int) (adapter.Columns, error) {
-	rec, err := n.s.load(n.path)
+func (n *tableNode) ReadColumns(ctx context.Context, v adapter.Version, partition int, wanted []int) (adapter.Columns, error) {
+	rec, err := n.pinned(v)
 	if err != nil {
 		return adapter.Columns{}, err
 	}
-	_, body, err := readPart(n.place(blockFile([]int64{int64(partition)})))
-	if errors.Is(err, fs.ErrNotExist) {
-		return adapter.Columns{}, notHeld(n.path, "a partition")
-	}
+	body, err := n.part(rec, v, blockFile([]int64{int64(partition)}), "a partition")
 	if err != nil {
 		return adapter.Columns{}, err
 	}

@@ -48,21 +48,34 @@ type Record struct {
 const (
 	header  = "terrazzo cache trace 1"
 	maxLine = 256
+
+	// What was written reaches the file when there are flushBytes of it, and
+	// flushTime after it was written at the latest: a program that is killed
+	// loses no more.
+	flushBytes = 32 << 10
+	flushTime  = time.Second
+	// MaxBytes is the most that a [Writer] writes, some hundred million
+	// requests; the rest is left out.
+	MaxBytes = 8 << 30
 )
 
-// Writer appends records to a trace. It is safe for concurrent use. An error is
-// kept and given by Flush: a trace must not disturb what it watches.
+// Writer appends records to a trace, whole lines at a time and at most a second
+// after they were written. It is safe for concurrent use. An error is kept and
+// given by Flush: a trace must not disturb what it watches.
 type Writer struct {
-	mu  sync.Mutex
-	buf *bufio.Writer
-	err error
+	mu      sync.Mutex
+	to      io.Writer
+	buf     []byte
+	left    int64       // of MaxBytes
+	pending *time.Timer // flushes; nil while there is nothing to flush
+	err     error
 }
 
 // NewWriter writes the first line and returns a Writer. The caller closes w
 // after the last Flush.
 func NewWriter(w io.Writer) *Writer {
-	t := &Writer{buf: bufio.NewWriter(w)}
-	_, t.err = t.buf.WriteString(header + "\n")
+	t := &Writer{to: w, left: MaxBytes, buf: append(make([]byte, 0, flushBytes+maxLine), header+"\n"...)}
+	t.flush()
 	return t
 }
 
@@ -70,10 +83,21 @@ func NewWriter(w io.Writer) *Writer {
 func (t *Writer) Write(r Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.err != nil {
+	if t.err != nil || t.left < maxLine {
 		return
 	}
-	line := t.buf.AvailableBuffer()
+	before := len(t.buf)
+	t.buf = r.append(t.buf)
+	t.left -= int64(len(t.buf) - before)
+	switch {
+	case len(t.buf) >= flushBytes:
+		t.flush()
+	case t.pending == nil:
+		t.pending = time.AfterFunc(flushTime, func() { _ = t.Flush() }) // the last Flush says it again
+	}
+}
+
+func (r *Record) append(line []byte) []byte {
 	line = strconv.AppendInt(line, r.Time.UnixMicro(), 10)
 	line = append(line, ' ')
 	line = strconv.AppendUint(line, r.Key, 16)
@@ -85,26 +109,38 @@ func (t *Writer) Write(r Record) {
 	line = strconv.AppendInt(line, int64(r.Waiters), 10)
 	line = append(line, ' ')
 	line = append(line, r.Outcome...)
-	_, t.err = t.buf.Write(append(line, '\n'))
+	return append(line, '\n')
 }
 
 // Flush writes out what is buffered and returns the first error there was.
+// After the last one nothing is left running.
 func (t *Writer) Flush() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.err == nil {
-		t.err = t.buf.Flush()
-	}
+	t.flush()
 	return t.err
 }
 
+// flush is Flush for who holds mu.
+func (t *Writer) flush() {
+	if t.pending != nil {
+		t.pending.Stop()
+		t.pending = nil
+	}
+	if t.err == nil && len(t.buf) > 0 {
+		_, t.err = t.to.Write(t.buf)
+	}
+	t.buf = t.buf[:0]
+}
+
 // Read yields the records of a trace in order. The error of a damaged line is
-// errdef.ErrUnprocessable, names the line and ends the trace; a last line that
-// was cut off counts as damaged.
+// errdef.ErrUnprocessable, names the line and ends the trace. A last line that
+// was cut off, by a full disk or a kill, just ends it.
 func Read(r io.Reader) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		lines := bufio.NewScanner(r)
 		lines.Buffer(make([]byte, maxLine), maxLine)
+		lines.Split(wholeLines)
 		n := 0
 		for lines.Scan() {
 			n++
@@ -133,6 +169,15 @@ func Read(r io.Reader) iter.Seq2[Record, error] {
 			yield(Record{}, fmt.Errorf("trace: empty: %w", errdef.ErrUnprocessable))
 		}
 	}
+}
+
+// wholeLines is bufio.ScanLines without a last line that does not end.
+func wholeLines(data []byte, atEOF bool) (int, []byte, error) {
+	n, line, err := bufio.ScanLines(data, atEOF)
+	if atEOF && n > 0 && data[n-1] != '\n' {
+		return n, nil, err
+	}
+	return n, line, err
 }
 
 const fields = 6

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/terrazzo-data/terrazzo/errdef"
@@ -101,7 +102,7 @@ func TestDamaged(t *testing.T) {
 		"outcome":      head + "1 2 3 4 5 what\n",
 		"size 0":       head + "1 2 0 4 5 hit\n",
 		"too long":     head + strings.Repeat("1", 1000) + "\n",
-		"cut off":      head + "1 2 3 4 5 hit\n1 2 3",
+		"cut within":   head + "1 2 3 4 5 hit\n1 2 3\n1 2 3 4 5 hit\n",
 	} {
 		var last error
 		for _, err := range trace.Read(strings.NewReader(text)) {
@@ -163,4 +164,87 @@ func ExampleRead() {
 		fmt.Println(r.Key, r.Size, r.Cost, r.Waiters, r.Outcome, err)
 	}
 	// Output: 42 2097152 14.2ms 3 load <nil>
+}
+
+// What was written is in the file soon, without a Flush, in whole lines; and
+// nothing is left running for what never comes.
+func TestSoonInTheFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var file parts
+		w := trace.NewWriter(&file)
+		if got := file.records(t); got != 0 || file.writes() != 1 {
+			t.Errorf("at the start there are %d records in %d writes, want the first line alone", got, file.writes())
+		}
+		w.Write(record(0))
+		w.Write(record(1))
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if got := file.records(t); got != 2 || file.writes() != 2 {
+			t.Errorf("after two seconds: %d records in %d writes, want 2 in 2", got, file.writes())
+		}
+		for i := range 10_000 {
+			w.Write(record(i))
+			if i%1000 == 0 {
+				file.records(t)
+			}
+		}
+		if got, n := file.records(t), file.writes(); got < 9_000 || n > 30 {
+			t.Errorf("%d records in %d writes reached the file", got, n)
+		}
+		if err := w.Flush(); err != nil || file.records(t) != 10_002 {
+			t.Errorf("after Flush: %d records, %v", file.records(t), err)
+		}
+	})
+}
+
+// parts is a file that remembers how it was written.
+type parts struct {
+	mu   sync.Mutex
+	text []byte
+	n    int
+}
+
+func (p *parts) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.n++
+	p.text = append(p.text, b...)
+	return len(b), nil
+}
+
+func (p *parts) writes() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.n
+}
+
+// records counts what is there, which must be whole lines.
+func (p *parts) records(t *testing.T) (n int) {
+	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !bytes.HasSuffix(p.text, []byte("\n")) {
+		t.Errorf("the file ends within a line: %q", p.text[max(0, len(p.text)-50):])
+	}
+	for _, err := range trace.Read(bytes.NewReader(p.text)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	return n
+}
+
+// A disk that was full, or a kill by others, may cut the last line.
+func TestCutOff(t *testing.T) {
+	n := 0
+	for _, err := range trace.Read(strings.NewReader("terrazzo cache trace 1\n1 2 3 4 5 hit\n1 2 3 4 50 lo")) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	if n != 1 {
+		t.Errorf("read %d records, want 1", n)
+	}
 }

@@ -80,8 +80,14 @@ func (f *adminFlags) stat(ctx context.Context, p *Program, asJSON bool) error {
 			sizeOf(d.Bytes), sizeOf(d.Room), d.Entries, d.Hits, d.Misses, d.Joined, d.Stored, d.Evicted, d.SecondsSaved, d.SecondsSpent)
 	}
 	if r := report.Responses; r != nil {
-		line("response cache: %d confirmed, %d misses, %d passed, %d collapsed, %d stored; %s saved\n",
-			r.Confirmed, r.Misses, r.Passed, r.Collapsed, r.Stored, r.Saved.Round(time.Millisecond))
+		line("response cache: %d hits, %d confirmed, %d stale, %d misses, %d passed, %d refused; %d collapsed, %d stored, %d not to be stored; %s saved\n",
+			r.Hits, r.Confirmed, r.Stale, r.Misses, r.Passed, r.Refused, r.Collapsed, r.Stored, r.Unstorable, r.Saved.Round(time.Millisecond))
+	}
+	if s := report.Store; s != nil {
+		line("response store: %s of %s in %d entries; %d evicted, %d errors\n", sizeOf(s.Bytes), sizeOf(s.Capacity), s.Entries, s.Evictions, s.Errors)
+	}
+	if report.Offline {
+		line("offline: what is held is served, and nobody is asked\n")
 	}
 	for _, n := range report.Entries {
 		line("  /%s\t%d\t%s\t%d hits\t%s to load\n", n.Path, n.Entries, sizeOf(n.Bytes), n.Hits, n.Cost.Round(time.Microsecond))
@@ -89,33 +95,59 @@ func (f *adminFlags) stat(ctx context.Context, p *Program, asJSON bool) error {
 	return errors.Join(append(errs, w.Flush())...)
 }
 
-// discard makes a running server give up what it holds: of the node at path
-// and all below it, or of everything if path is empty.
-func (f *adminFlags) discard(ctx context.Context, p *Program, path string) error {
+// discard makes a running server or proxy give up what query names, or everything if
+// it names nothing.
+func (f *adminFlags) discard(ctx context.Context, p *Program, query url.Values) error {
 	route := "/cache/clear"
-	if path != "" {
-		route = "/cache/discard?path=" + url.QueryEscape(path)
+	if len(query) > 0 {
+		route = "/cache/discard?" + query.Encode()
 	}
-	var answer struct{ Discarded int }
+	var answer struct{ Discarded, Purged int }
 	if err := f.ask(ctx, http.MethodPost, route, &answer); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(p.Out, "%d blocks and columns given up, and all encoded answers\n", answer.Discarded)
+	text := "%d blocks and columns given up, and all encoded answers\n"
+	if answer.Purged > 0 {
+		text = "%d blocks and columns given up, and encoded answers by %d names\n"
+		_, err := fmt.Fprintf(p.Out, text, answer.Discarded, answer.Purged)
+		return err
+	}
+	_, err := fmt.Fprintf(p.Out, text, answer.Discarded)
 	return err
 }
 
 type cacheDiscard struct {
-	Path string `arg:"" help:"Path of the node."`
+	Path   string   `arg:"" optional:"" help:"Path of a node: what is held of it and of all below it."`
+	URL    []string `name:"url" help:"Answers of this address, in every form, as clients use it and without credentials (repeatable)."`
+	Prefix []string `help:"Answers of all addresses below this one, which ends in a slash (repeatable)."`
+	Group  []string `help:"Answers in this cache group (RFC 9875) of --base (repeatable)."`
+	Base   string   `help:"Scheme and host that the groups belong to."`
 	adminFlags
 }
 
-// Run makes a running server give up what it holds of a node.
+// Run makes a running server or proxy give up what it holds.
 func (c *cacheDiscard) Run(ctx context.Context, p *Program) error {
-	if c.Admin == "" {
+	query := url.Values{}
+	for name, values := range map[string][]string{"url": c.URL, "prefix": c.Prefix, "group": c.Group} {
+		if len(values) > 0 {
+			query[name] = values
+		}
+	}
+	if c.Base != "" {
+		query.Set("base", c.Base)
+	}
+	path := strings.Trim(c.Path, "/")
+	switch {
+	case c.Admin == "":
 		return errors.New("--admin is missing: name the admin listener of the running server, as unix:PATH or HOST:PORT")
-	}
-	if strings.Trim(c.Path, "/") == "" {
+	case path == "" && c.Path != "":
 		return errors.New("the root is everything: use cache clear --admin for that")
+	case path == "" && len(query) == 0:
+		return errors.New("nothing is named: give the path of a node, --url, --prefix or --group")
+	case path != "" && len(query) > 0:
+		return errors.New("a path goes alone: give --url, --prefix and --group in a run of their own")
+	case path != "":
+		query.Set("path", path)
 	}
-	return c.discard(ctx, p, c.Path)
+	return c.discard(ctx, p, query)
 }

@@ -44,6 +44,10 @@ func TestAdminCommands(t *testing.T) {
 		{"cache clear --admin " + socket, "0 blocks", exitOK},
 		{"cache discard / --admin " + socket, "root is everything", exitError},
 		{"cache discard scan", "--admin is missing", exitError},
+		{"cache discard --url " + url + "api/v1/ --group g --base " + url + " --admin " + socket, "by 2 names", exitOK},
+		{"cache discard --prefix nowhere --admin " + socket, "ends in a slash", exitError},
+		{"cache discard scan --url http://h/ --admin " + socket, "a path goes alone", exitError},
+		{"cache discard --admin " + socket, "nothing is named", exitError},
 		{"cache stat --admin unix:/nowhere/at/all", "is the server started with --admin?", exitError},
 	} {
 		var text bytes.Buffer

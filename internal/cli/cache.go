@@ -18,7 +18,7 @@ type cacheCommand struct {
 	Stat    cacheStat    `cmd:"" help:"Say what is held: the cache of answers, and what was downloaded of each node and when."`
 	Refresh cacheRefresh `cmd:"" help:"Ask the server about all that was downloaded, and fetch what changed."`
 	Clear   cacheClear   `cmd:"" help:"Forget the cache of answers; downloads stay."`
-	Discard cacheDiscard `cmd:"" help:"Make a running server give up what it holds of a node."`
+	Discard cacheDiscard `cmd:"" help:"Make a running server or proxy give up what it holds of a node, an address or a group."`
 	Remove  cacheRemove  `cmd:"" help:"Forget what was downloaded from a server."`
 }
 
@@ -126,7 +126,7 @@ type cacheClear struct {
 // Run forgets the cache of answers.
 func (c *cacheClear) Run(ctx context.Context, p *Program) (err error) {
 	if c.Admin != "" {
-		return c.discard(ctx, p, "")
+		return c.discard(ctx, p, nil)
 	}
 	origin := ""
 	if c.URL != "" {

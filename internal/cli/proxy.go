@@ -6,13 +6,19 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"time"
 
+	"github.com/terrazzo-data/terrazzo/internal/admin"
 	"github.com/terrazzo-data/terrazzo/internal/memlimit"
 	"github.com/terrazzo-data/terrazzo/internal/proxy"
 	"github.com/terrazzo-data/terrazzo/internal/server"
+	"github.com/terrazzo-data/terrazzo/internal/telemetry"
+	"github.com/terrazzo-data/terrazzo/store"
 )
 
 type proxyCommand struct {
@@ -22,6 +28,7 @@ type proxyCommand struct {
 	Memory         string        `help:"Memory for answers: bytes like 512MiB, or a fraction of RAM." default:"512MiB"`
 	Disk           string        `help:"Folder for answers under those in memory." placeholder:"DIR"`
 	DiskSize       string        `help:"Bound of that folder." default:"20GiB"`
+	Store          string        `help:"Where answers lie instead of --memory and --disk: a store that this program was built with, as NAME or NAME:ADDRESS; --memory is its capacity." placeholder:"STORE"`
 	MaxBody        string        `help:"Largest answer that is kept." default:"64MiB"`
 	Offline        bool          `help:"Airplane mode: serve what is held, fresh or not, and ask nobody."`
 	StaleIfError   time.Duration `help:"How long after its lifetime an answer may stand in for an origin that cannot be reached."`
@@ -36,6 +43,8 @@ type proxyCommand struct {
 	TLSCert        string        `name:"tls-cert" help:"Certificate, to serve HTTPS." type:"existingfile"`
 	TLSKey         string        `name:"tls-key" help:"Key of the certificate." type:"existingfile"`
 	Private        bool          `help:"One user's own cache, on loopback, for clients in any language: private rules, credentials pass through and keep what is held apart."`
+	Admin          string        `help:"Listener to look at and empty what is held, and for metrics: unix:PATH, or HOST:PORT of loopback." placeholder:"ADDR"`
+	AdminKey       string        `name:"admin-key" help:"Key of the admin listener; needed for a port." env:"TERRAZZO_ADMIN_KEY"`
 	LogLevel       string        `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 }
 
@@ -51,11 +60,38 @@ func (c *proxyCommand) Run(ctx context.Context, p *Program) (err error) {
 	if c.Private {
 		return c.runPrivate(ctx, p, o)
 	}
+	if c.Store != "" {
+		if o.Store, err = store.Open(ctx, p.Stores, c.Store, o.Memory); err != nil {
+			return fmt.Errorf("--store: %w", err)
+		}
+		if closer, ok := o.Store.(io.Closer); ok {
+			defer func() { err = errors.Join(err, closer.Close()) }()
+		}
+	}
 	px, err := proxy.New(o)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, px.Close()) }()
+	return c.serve(ctx, p, px, o.Logger)
+}
+
+// serve listens and serves until ctx ends.
+func (c *proxyCommand) serve(ctx context.Context, p *Program, px *proxy.Proxy, log *slog.Logger) (err error) {
+	looks, err := proxyAdmin(px, log)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	adminEnded, err := admin.Serve(ctx, c.Admin, c.AdminKey, looks)
+	if err != nil {
+		stop()
+		return err
+	}
+	defer func() {
+		stop()
+		err = errors.Join(err, adminEnded())
+	}()
 	var secure *tls.Config
 	scheme := "http"
 	if c.TLSCert != "" {
@@ -75,6 +111,18 @@ func (c *proxyCommand) Run(ctx context.Context, p *Program) (err error) {
 		return errors.Join(err, l.Close())
 	}
 	return px.Run(ctx, l, secure)
+}
+
+// proxyAdmin is what the admin listener of a proxy shows: the proxy's own, and metrics.
+func proxyAdmin(px *proxy.Proxy, log *slog.Logger) (http.Handler, error) {
+	t := telemetry.New(log)
+	if err := server.CountResponses(t, px.Cache().Stats, px.StoreStats); err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", px.Admin())
+	mux.Handle("GET /metrics", t.Handler())
+	return mux, nil
 }
 
 func (c *proxyCommand) options() (proxy.Options, error) {

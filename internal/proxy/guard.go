@@ -228,19 +228,18 @@ func (g *guard) saw(s seen, status int) {
 	}
 }
 
-// wrote forgets what a write may have changed: the node, all below and all above.
-func (g *guard) wrote(r *http.Request) {
-	t := classify(r)
+// forget drops what is known of a node, of all below and of all above it.
+func (g *guard) forget(node string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.epoch++
 	for key := range g.nodes {
-		if related(key.node, t.node) {
+		if related(key.node, node) {
 			delete(g.nodes, key)
 		}
 	}
 	for path := range g.settled {
-		if related(path, t.node) {
+		if related(path, node) {
 			delete(g.settled, path)
 		}
 	}

@@ -96,6 +96,7 @@ type Proxy struct {
 	o       Options
 	origin  *url.URL
 	cache   *respcache.Cache
+	guard   *guard // of Tiled origins; else nil
 	store   store.Store
 	front   store.Store // memory before disk; nil without a disk
 	about   *keeper     // of Tiled origins; else nil
@@ -155,7 +156,8 @@ func (p *Proxy) cacheOptions() (respcache.Options, error) {
 		if err != nil {
 			return options, err
 		}
-		forTiled(&options, &forward, newGuard(o, rules, &asker{transport: transport, origin: p.origin, base: base}, p.offline.Load))
+		p.guard = newGuard(o, rules, &asker{transport: transport, origin: p.origin, base: base}, p.offline.Load)
+		forTiled(&options, &forward, p.guard)
 	} else if len(o.Fresh) > 0 {
 		return options, fmt.Errorf("proxy: fresh rules are for Tiled origins: %w", errdef.ErrInvalid)
 	}

@@ -32,7 +32,7 @@ func forTiled(options *respcache.Options, forward *forwarding, g *guard) {
 	options.Variant = variant
 	options.Groups = MemberGroups
 	options.Invalidates = func(r *http.Request) []string {
-		g.wrote(r)
+		g.forget(classify(r).node)
 		return WrittenGroups(r)
 	}
 	// Tiled's Python client loses a connection to each 304 (bluesky/tiled issue 1158).

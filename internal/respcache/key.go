@@ -125,7 +125,9 @@ func (c *Cache) groups(r *http.Request, id identity, named []string) []string {
 		}
 	}
 	if c.o.Groups != nil {
-		out = append(out, c.named(id.base, c.o.Groups(r))...)
+		for _, name := range c.o.Groups(r) {
+			out = append(out, c.ownGroup(name))
+		}
 	}
 	out = append(out, c.named(id.base, named)...)
 	out = slices.DeleteFunc(out, func(g string) bool { return len(g) > store.MaxGroup })
@@ -142,6 +144,10 @@ func (c *Cache) named(base string, names []string) []string {
 	}
 	return out
 }
+
+// ownGroup is a group that the options name. It holds whatever address was used: a write
+// through one outdates what is held under all of them.
+func (c *Cache) ownGroup(name string) string { return c.o.Prefix + "n:" + name }
 
 // everything is the group that all are in.
 func (c *Cache) everything() string { return c.o.Prefix + "a:" }

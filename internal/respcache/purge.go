@@ -111,6 +111,11 @@ func (c *Cache) PurgeGroup(ctx context.Context, base, group string) error {
 	return c.purge(ctx, c.named(base, []string{group}))
 }
 
+// PurgeNamed forgets what Options.Groups put under name, at every address.
+func (c *Cache) PurgeNamed(ctx context.Context, name string) error {
+	return c.purge(ctx, []string{c.ownGroup(name)})
+}
+
 // invalidate forgets what a successful unsafe request made untrue (RFC 9111 §4.4).
 func (c *Cache) invalidate(r *http.Request, id identity, h http.Header) {
 	groups := []string{c.urlGroup(id.url)}
@@ -121,7 +126,9 @@ func (c *Cache) invalidate(r *http.Request, id identity, h http.Header) {
 	}
 	groups = append(groups, c.named(id.base, rfc9111.InvalidatedGroups(h))...)
 	if c.o.Invalidates != nil {
-		groups = append(groups, c.named(id.base, c.o.Invalidates(r))...)
+		for _, name := range c.o.Invalidates(r) {
+			groups = append(groups, c.ownGroup(name))
+		}
 	}
 	// A write that succeeded is answered even if the client has gone meanwhile.
 	if err := c.purge(context.WithoutCancel(r.Context()), groups); err != nil {

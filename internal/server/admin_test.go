@@ -1,15 +1,13 @@
 package server
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
-	"github.com/terrazzo-data/terrazzo/errdef"
+	"github.com/terrazzo-data/terrazzo/internal/admin"
 )
 
 func TestAdmin(t *testing.T) {
@@ -30,17 +28,17 @@ func TestAdmin(t *testing.T) {
 		h.ServeHTTP(w, r)
 		return w
 	}
-	admin := s.adminHandler()
+	listener := admin.Locked(c.Own.AdminKey, s.adminHandler())
 	for _, key := range []string{"", "secret", "adminsecre"} {
 		for _, path := range []string{"/cache", "/debug/pprof/"} {
-			if w := ask(admin, http.MethodGet, path, key); w.Code != http.StatusUnauthorized {
+			if w := ask(listener, http.MethodGet, path, key); w.Code != http.StatusUnauthorized {
 				t.Errorf("%s with the key %q: %d", path, key, w.Code)
 			}
 		}
 	}
 	report := func() CacheReport {
 		var doc CacheReport
-		if err := json.Unmarshal(ask(admin, http.MethodGet, "/cache", "adminsecret").Body.Bytes(), &doc); err != nil {
+		if err := json.Unmarshal(ask(listener, http.MethodGet, "/cache", "adminsecret").Body.Bytes(), &doc); err != nil {
 			t.Fatal(err)
 		}
 		return doc
@@ -51,50 +49,25 @@ func TestAdmin(t *testing.T) {
 	if r := report(); r.Data.Misses != 1 || len(r.Entries) != 1 || r.Entries[0].Path != "scan/detector" || r.Entries[0].Entries != 1 || r.Responses.Stored != 1 {
 		t.Errorf("%+v %+v", r.Data, r.Entries)
 	}
-	ask(admin, http.MethodPost, "/cache/discard?path=scan/other", "adminsecret")
+	ask(listener, http.MethodPost, "/cache/discard?path=scan/other", "adminsecret")
 	if r := report(); len(r.Entries) != 1 {
 		t.Errorf("discarding another node left %+v", r.Entries)
 	}
-	ask(admin, http.MethodPost, "/cache/discard?path=/scan", "adminsecret")
+	ask(listener, http.MethodPost, "/cache/discard?path=/scan", "adminsecret")
 	if r := report(); len(r.Entries) != 0 || r.Data.Dropped != 1 {
 		t.Errorf("after discarding: %+v", r.Entries)
 	}
-	if w := ask(admin, http.MethodPost, "/cache/discard", "adminsecret"); w.Code != http.StatusBadRequest {
+	if w := ask(listener, http.MethodPost, "/cache/discard?url=http://localhost"+frame, "adminsecret"); w.Code != http.StatusOK || report().Responses.Purged == 0 {
+		t.Errorf("purging an address: %d %s", w.Code, w.Body)
+	}
+	if w := ask(listener, http.MethodPost, "/cache/discard?prefix=nowhere", "adminsecret"); w.Code != http.StatusBadRequest {
+		t.Errorf("purging below no folder: %d", w.Code)
+	}
+	if w := ask(listener, http.MethodPost, "/cache/discard", "adminsecret"); w.Code != http.StatusBadRequest {
 		t.Errorf("discarding nothing: %d", w.Code)
 	}
 	ask(s.handler, http.MethodGet, frame, "")
 	if r := report(); r.Data.Misses != 2 {
 		t.Errorf("after emptying, a frame was not read again: %+v", r.Data)
-	}
-}
-
-func TestAdminListens(t *testing.T) {
-	for address, key := range map[string]string{"0.0.0.0:0": "k", "127.0.0.1:0": "", "somewhere": "k"} {
-		c := settings()
-		c.Own.Admin, c.Own.AdminKey = address, key
-		s, err := New(c, Program{}, slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.adminListener(t.Context()); !errors.Is(err, errdef.ErrInvalid) {
-			t.Errorf("%s with the key %q: %v", address, key, err)
-		}
-		_ = s.Close()
-	}
-	c := settings()
-	c.Own.Admin = "unix:" + t.TempDir() + "/admin"
-	s, err := New(c, Program{}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	ctx, cancel := context.WithCancel(t.Context())
-	wait, err := s.serveAdmin(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cancel()
-	if err := wait(); err != nil {
-		t.Error(err)
 	}
 }

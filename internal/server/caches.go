@@ -15,6 +15,7 @@ import (
 	"github.com/terrazzo-data/terrazzo/internal/httpapi"
 	"github.com/terrazzo-data/terrazzo/internal/respcache"
 	"github.com/terrazzo-data/terrazzo/internal/stores/memory"
+	"github.com/terrazzo-data/terrazzo/internal/telemetry"
 	"github.com/terrazzo-data/terrazzo/store"
 )
 
@@ -163,23 +164,41 @@ func (s *Server) responses(api *httpapi.API) (http.Handler, error) {
 		return nil, err
 	}
 	s.closers = append(s.closers, cache.Close)
-	s.cached = cache
-	return revalidations(api.NotModified, cache), s.countResponses(cache)
+	s.cached, s.responseStats = cache, held.Stats
+	return revalidations(api.NotModified, cache), CountResponses(s.Telemetry, cache.Stats, held.Stats)
 }
 
-// countResponses shows what the response cache did as metrics.
-func (s *Server) countResponses(cache *respcache.Cache) error {
-	for name, value := range map[string]func(respcache.Stats) float64{
+// CountResponses shows what a response cache did, and what its store holds, as metrics.
+func CountResponses(t *telemetry.Telemetry, done func() respcache.Stats, held func() store.Stats) error {
+	const name, help = "terrazzo_response_cache_", "Response cache: "
+	for what, value := range map[string]func(respcache.Stats) float64{
+		"hits":          func(n respcache.Stats) float64 { return float64(n.Hits) },
 		"confirmed":     func(n respcache.Stats) float64 { return float64(n.Confirmed) },
+		"stale":         func(n respcache.Stats) float64 { return float64(n.Stale) },
 		"misses":        func(n respcache.Stats) float64 { return float64(n.Misses) },
 		"passed":        func(n respcache.Stats) float64 { return float64(n.Passed) },
+		"refused":       func(n respcache.Stats) float64 { return float64(n.Refused) },
 		"collapsed":     func(n respcache.Stats) float64 { return float64(n.Collapsed) },
 		"stored":        func(n respcache.Stats) float64 { return float64(n.Stored) },
+		"unstorable":    func(n respcache.Stats) float64 { return float64(n.Unstorable) },
+		"purged":        func(n respcache.Stats) float64 { return float64(n.Purged) },
 		"store_errors":  func(n respcache.Stats) float64 { return float64(n.StoreErrors) },
 		"saved_seconds": func(n respcache.Stats) float64 { return n.Saved.Seconds() },
 	} {
-		err := s.Telemetry.Counter("terrazzo_response_cache_"+name+"_total", "Response cache: "+name+".", func() float64 { return value(cache.Stats()) })
-		if err != nil {
+		if err := t.Counter(name+what+"_total", help+what+".", func() float64 { return value(done()) }); err != nil {
+			return err
+		}
+	}
+	if err := t.Counter(name+"evicted_total", help+"values that made room.", func() float64 { return float64(held().Evictions) }); err != nil {
+		return err
+	}
+	for what, value := range map[string]func() int64{
+		"bytes":     func() int64 { return held().Bytes },
+		"entries":   func() int64 { return held().Entries },
+		"room":      func() int64 { return held().Capacity },
+		"in_flight": func() int64 { return done().InFlight },
+	} {
+		if err := t.Gauge(name+what, help+what+" now.", func() float64 { return float64(value()) }); err != nil {
 			return err
 		}
 	}

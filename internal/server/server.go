@@ -22,6 +22,7 @@ import (
 	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/datacache"
 	"github.com/terrazzo-data/terrazzo/errdef"
+	"github.com/terrazzo-data/terrazzo/internal/admin"
 	"github.com/terrazzo-data/terrazzo/internal/auth"
 	"github.com/terrazzo-data/terrazzo/internal/budget"
 	"github.com/terrazzo-data/terrazzo/internal/coding"
@@ -39,19 +40,21 @@ import (
 
 // Server is a service that is built and not yet started.
 type Server struct {
-	config    config.Config
-	program   Program
-	log       *slog.Logger
-	handler   http.Handler
-	split     split
-	files     *fileCounts
-	memory    *source.Memory   // of descriptions; nil before the first folder
-	data      *datacache.Cache // layer 3; nil if it is off
-	cached    *respcache.Cache // layer 2; nil if it is off
-	readers   []adapter.Format // nil before the first folder
-	notes     []string         // what is said at the start
-	closers   []func() error
-	Telemetry *telemetry.Telemetry
+	config  config.Config
+	program Program
+	log     *slog.Logger
+	handler http.Handler
+	split   split
+	files   *fileCounts
+	memory  *source.Memory   // of descriptions; nil before the first folder
+	data    *datacache.Cache // layer 3; nil if it is off
+	cached  *respcache.Cache // layer 2; nil if it is off
+	// responseStats says what layer 2 holds; nil if it is off.
+	responseStats func() store.Stats
+	readers       []adapter.Format // nil before the first folder
+	notes         []string         // what is said at the start
+	closers       []func() error
+	Telemetry     *telemetry.Telemetry
 }
 
 // Program is what the service is told of the program that it is part of.
@@ -216,7 +219,7 @@ func (s *Server) Listen(ctx context.Context) (net.Listener, error) {
 // Serve answers requests until ctx ends, then finishes what runs, for at most
 // half a minute.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) (err error) {
-	admin, err := s.serveAdmin(ctx)
+	adminEnded, err := admin.Serve(ctx, s.config.Own.Admin, s.config.Own.AdminKey, s.adminHandler())
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -249,7 +252,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) (err error) {
 		return err
 	case <-ctx.Done():
 	}
-	defer func() { err = errors.Join(err, admin()) }()
+	defer func() { err = errors.Join(err, adminEnded()) }()
 	s.log.LogAttrs(ctx, slog.LevelInfo, "stopping: no new requests; finishing those that run")
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 	defer cancel()

@@ -48,6 +48,7 @@ type grammar struct {
 	Cache      cacheCommand      `cmd:"" help:"Say what is held, refresh it, forget it." group:"client"`
 	Login      loginCommand      `cmd:"" help:"Make a profile: a name for a server and who you are there." group:"client"`
 	Open       openCommand       `cmd:"" help:"Open a node in the web page of its server." group:"client"`
+	Bench      benchCommand      `cmd:"" help:"Replay a site's own requests against its Tiled, directly and through our caches, and compare every answer." group:"client"`
 	Completion completionCommand `cmd:"" help:"Print a script that completes commands and flags in a shell."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
@@ -62,6 +63,8 @@ const (
 	exitForbidden   = 4
 	exitUnavailable = 5
 	exitOffline     = 6
+	// Of bench.
+	exitDiffers = 7
 )
 
 // exitOf is the status for an error. docs/command-line.md lists them.
@@ -71,6 +74,7 @@ func exitOf(err error) int {
 		exit int
 	}{
 		{client.ErrNotAvailableOffline, exitOffline},
+		{errDiffers, exitDiffers},
 		{errdef.ErrNotFound, exitNotFound},
 		{errdef.ErrUnauthenticated, exitForbidden},
 		{errdef.ErrForbidden, exitForbidden},

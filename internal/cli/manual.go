@@ -50,6 +50,7 @@ document per line.
 | 4 | not authenticated, or not allowed |
 | 5 | the server cannot be reached, or cannot answer now |
 | 6 | offline, and not held |
+| 7 | bench: an answer differs from the direct one |
 
 ` + "`URL`" + ` is the address of a server, of its API, of a node (as links have it, or as the web page
 shows it), or the name of a profile that ` + "`terrazzo login`" + ` made. Slices are numpy's without

@@ -80,7 +80,7 @@ type array struct {
 
 // ReadBlock implements [adapter.Array].
 func (a *array) ReadBlock(ctx context.Context, v adapter.Version, block []int64) (adapter.Block, error) {
-	id := a.BlockID(v, block)
+	id := a.identify(ctx, v, block)
 	if id.ID == (adapter.ID{}) { // it has no name, so it has no key
 		return a.Array.ReadBlock(ctx, v, block)
 	}
@@ -101,6 +101,15 @@ func (a *array) ReadBlock(ctx context.Context, v adapter.Version, block []int64)
 		return value.(adapter.Block), nil
 	}
 	return shared(value), nil
+}
+
+// identify names the state of a block, by a look into the files if the source
+// knows more that way.
+func (a *array) identify(ctx context.Context, v adapter.Version, block []int64) adapter.BlockID {
+	if x, ok := a.Array.(adapter.Identifier); ok {
+		return x.IdentifyBlock(ctx, v, block)
+	}
+	return a.BlockID(v, block)
 }
 
 // shared is a block that cost this reader nothing.

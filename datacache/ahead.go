@@ -227,7 +227,7 @@ func (a *ahead) read(ctx context.Context, array *array, block []int64) (needless
 	if err != nil {
 		return false
 	}
-	id := array.BlockID(v, block)
+	id := array.identify(ctx, v, block)
 	k := key{id.ID, wholeBlock}
 	size := d.Grid.Of(block).Len()*d.Array.DataType.ItemSize + Overhead
 	if a.cache.memory.at(k.hash()) != nil {

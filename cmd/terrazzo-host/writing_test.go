@@ -36,10 +36,11 @@ for line in sys.stdin:
     print("done", flush=True)
 `
 
-// scribe runs the writer; tell makes it do one step and waits for that.
-func scribe(t *testing.T, file, mode string) (tell func(string)) {
+// scribe runs a program that does one step for each line it is sent; tell makes
+// it do one and waits for that.
+func scribe(t *testing.T, program string, args ...string) (tell func(string)) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), testenv.Python(t), "-c", writer, file, mode)
+	cmd := exec.CommandContext(t.Context(), testenv.Python(t), append([]string{"-c", program}, args...)...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +68,7 @@ func scribe(t *testing.T, file, mode string) (tell func(string)) {
 // TestSWMR: what a SWMR writer has flushed is there with the next request.
 func TestSWMR(t *testing.T) {
 	dir := t.TempDir()
-	tell := scribe(t, filepath.Join(dir, "live.h5"), "swmr")
+	tell := scribe(t, writer, filepath.Join(dir, "live.h5"), "swmr")
 	b := newBench(t, dir, host.Options{Processes: 2})
 	for n := range 8 {
 		tell("step")
@@ -93,7 +94,7 @@ func TestSWMR(t *testing.T) {
 // one, and read when it is whole.
 func TestWriter(t *testing.T) {
 	dir := t.TempDir()
-	tell := scribe(t, filepath.Join(dir, "w.h5"), "new")
+	tell := scribe(t, writer, filepath.Join(dir, "w.h5"), "new")
 	b := newBench(t, dir, host.Options{Processes: 1, Fresh: 1})
 	tell("step")
 	_, _, err := whole(t.Context(), b.node("w.h5", "d"))

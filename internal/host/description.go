@@ -21,6 +21,8 @@ type told struct {
 	// extents and parts name files by their ids.
 	extents []Extent
 	parts   []part
+	// prints says that blocks have fingerprints.
+	prints bool
 }
 
 type part struct {
@@ -34,7 +36,7 @@ func appendTold(t told) ([]byte, error) {
 	doc := map[string]any{
 		"family": string(d.Family), "keys": texts(d.Keys), "inline": d.Inline, "metadata": d.Metadata,
 		"media_type": d.MediaType, "append_only": d.AppendOnly, "in_place": d.InPlace, "token": t.token,
-		"block": ints(d.Grid.Block),
+		"block": ints(d.Grid.Block), "fingerprints": t.prints,
 	}
 	if d.Array != nil {
 		array, err := json.Marshal(d.Array)
@@ -128,7 +130,7 @@ func parseTold(b []byte) (t told, err error) {
 			d.Specs = append(d.Specs, structure.Spec{Name: p.string(pair[0]), Version: p.string(pair[1])})
 		}
 	}
-	t = told{d: d, token: p.bytes("token")}
+	t = told{d: d, token: p.bytes("token"), prints: p.flag("fingerprints")}
 	for _, e := range p.list("extents") {
 		if three := p.tuple(e, 3); three != nil {
 			t.extents = append(t.extents, Extent{File: int(p.int(three[0])), Offset: p.int(three[1]), Length: p.int(three[2])})

@@ -35,6 +35,8 @@ type notes struct {
 	Extents []Extent `json:"extents,omitempty"`
 	// Parts are files of which only a part of the array needs each.
 	Parts []notedPart `json:"parts,omitempty"`
+	// Fingerprints says that blocks have them.
+	Fingerprints bool `json:"fingerprints,omitempty"`
 }
 
 type notedPart struct {
@@ -177,7 +179,7 @@ func (a *asking) described(body []byte, items int) (*adapter.Description, error)
 	if err != nil {
 		return nil, err
 	}
-	n := notes{Items: items, Links: a.links, Token: t.token, Extents: t.extents, Files: make([]string, len(a.files))}
+	n := notes{Items: items, Links: a.links, Token: t.token, Extents: t.extents, Fingerprints: t.prints, Files: make([]string, len(a.files))}
 	for i, f := range a.files {
 		n.Files[i] = string(f.Name)
 	}
@@ -341,6 +343,22 @@ func (r *reader) send(ctx context.Context, ids []int, request *Request, place fu
 
 // arrayReader implements [adapter.ArrayReader].
 type arrayReader struct{ reader }
+
+var _ adapter.Fingerprinter = (*arrayReader)(nil)
+
+// Fingerprint implements [adapter.Fingerprinter], if the host does.
+func (r *arrayReader) Fingerprint(ctx context.Context, block []int64) (id adapter.ID, err error) {
+	if !r.notes.Fingerprints {
+		return id, nil
+	}
+	request := &Request{Op: opFingerprint, Block: block, Budget: int64(len(id))}
+	reply, body, err := r.send(ctx, r.touched(r.d.Grid.Of(block)), request, exactly(int64(len(id))))
+	if err == nil && reply.Kind != kindFingerprint {
+		err = fmt.Errorf("host protocol: a fingerprint of kind %q: %w", reply.Kind, errdef.ErrUnprocessable)
+	}
+	copy(id[:], body)
+	return id, err
+}
 
 // Touches implements [adapter.ArrayReader].
 func (r *arrayReader) Touches(sel ndslice.Selection) iter.Seq[string] {

@@ -26,11 +26,12 @@ type FormatInfo struct {
 
 // The operations.
 const (
-	opPing       = "ping"
-	opDescribe   = "describe"
-	opReadBlock  = "read_block"
-	opReadSlice  = "read_slice"
-	opReadColumn = "read_columns"
+	opPing        = "ping"
+	opDescribe    = "describe"
+	opReadBlock   = "read_block"
+	opReadSlice   = "read_slice"
+	opReadColumn  = "read_columns"
+	opFingerprint = "fingerprint"
 )
 
 // Request is the header of a request. Its body is the token that describing
@@ -116,8 +117,8 @@ type Reply struct {
 	// Need, if not empty, asks for the same request once more with links.
 	Need []Need `json:"need,omitempty"`
 	Cost Cost   `json:"cost,omitzero"`
-	// Kind says what the body is: "description", "array", "arrow", or that
-	// there are Extents instead.
+	// Kind says what the body is: "description", "array", "arrow",
+	// "fingerprint", or that there are Extents instead.
 	Kind  string  `json:"kind,omitempty"`
 	Shape []int64 `json:"shape,omitempty"`
 	Rows  int64   `json:"rows,omitempty"`
@@ -133,6 +134,7 @@ const (
 	kindArray       = "array"
 	kindArrow       = "arrow"
 	kindExtents     = "extents"
+	kindFingerprint = "fingerprint"
 )
 
 // Extent is a run of bytes in a file; a File of -1 stands for zeros.

@@ -287,6 +287,7 @@ func describe(ctx context.Context, f adapter.Format, t *table, inside []string) 
 			}
 		}
 	}
+	_, all.prints = opened.(adapter.Fingerprinter)
 	body, err := appendTold(all)
 	return Reply{Kind: kindDescription}, body, err
 }
@@ -313,8 +314,23 @@ func readArray(ctx context.Context, r *Request, reader adapter.ArrayReader, d *a
 		return Reply{Kind: kindArray, Shape: b.Shape, Cost: costOf(b.Cost)}, b.Data, err
 	case opReadSlice:
 		return readSlice(ctx, r, reader, d)
+	case opFingerprint:
+		return fingerprint(ctx, r, reader, d)
 	}
 	return Reply{}, nil, fmt.Errorf("%s: an array cannot do that: %w", r.Op, errdef.ErrNotAllowed)
+}
+
+// fingerprint answers with the 16 bytes that a block is known by, or with none.
+func fingerprint(ctx context.Context, r *Request, reader adapter.ArrayReader, d *adapter.Description) (Reply, []byte, error) {
+	printer, ok := reader.(adapter.Fingerprinter)
+	if !ok || !d.Grid.Contains(r.Block) {
+		return Reply{}, nil, fmt.Errorf("block %v has no fingerprint: %w", r.Block, errdef.ErrInvalid)
+	}
+	id, err := printer.Fingerprint(ctx, r.Block)
+	if err != nil || id == (adapter.ID{}) {
+		return Reply{Kind: kindFingerprint}, nil, err
+	}
+	return Reply{Kind: kindFingerprint}, id[:], nil
 }
 
 // readSlice gathers a slice out of blocks.

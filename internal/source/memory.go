@@ -73,12 +73,14 @@ type Memory struct {
 	disk     *disk         // nil if there is none
 	slots    chan struct{} // one for each look that runs
 
-	life    context.Context //nolint:containedctx // that of the looks, which nobody's request outlives
-	end     context.CancelFunc
-	looks   sync.WaitGroup
-	ticks   atomic.Int64 // orders questions and looks
-	limit   int64
-	records struct {
+	life  context.Context //nolint:containedctx // that of the looks, which nobody's request outlives
+	end   context.CancelFunc
+	looks sync.WaitGroup
+	ticks atomic.Int64 // orders questions and looks
+	limit int64
+	// fingerprints are those of blocks of files that change.
+	fingerprints prints
+	records      struct {
 		sync.Mutex
 		// INVARIANT: byKey holds each element of byUse, and bytes is their sum.
 		byKey map[adapter.ID]*list.Element
@@ -349,6 +351,8 @@ func (m *Memory) run(n *Node) (*record, error) {
 			if m.disk != nil {
 				m.disk.put(r.key, value)
 			}
+		} else {
+			m.fingerprints.change(n.key)
 		}
 		return r, nil
 	}

@@ -9,19 +9,31 @@ const (
 	// rowBytes is how large a row (a frame of a stack) may be to stay in one
 	// piece where there are no chunks.
 	rowBytes = 4 << 20
+	// liveBytes is the aim along an axis along which the data set grows just
+	// now: a block that is not full yet is read anew each time it has grown.
+	liveBytes = 64 << 10
 )
 
 // joined are the extents of blocks that are made of whole chunks: as many as
 // come close to the aim, joined along the last axis first, so that a block is
-// a part of as few rows as it can be.
-func joined(shape, chunk []int64, item int64) []int64 {
+// a part of as few rows as it can be. Along axes that may grow the extents do
+// not depend on the shape: blocks that are full stay what they are. aim is how
+// large blocks become along those.
+func joined(shape, chunk []int64, item int64, grows []int, aim int64) []int64 {
 	block := make([]int64, len(shape))
 	size := max(item, 1)
 	for i := range block {
-		block[i] = max(min(chunk[i], max(shape[i], 1)), 1)
+		block[i] = max(chunk[i], 1)
+		if !slices.Contains(grows, i) {
+			block[i] = min(block[i], max(shape[i], 1))
+		}
 		size = times(size, block[i])
 	}
 	for i := len(block) - 1; i >= 0 && size < aimBytes; i-- {
+		if slices.Contains(grows, i) {
+			block[i] *= max(aim/size, 1)
+			break
+		}
 		there := (max(shape[i], 1)-1)/max(chunk[i], 1) + 1
 		n := min(there, max(aimBytes/size, 1))
 		n = evenly(there, n)

@@ -2,9 +2,6 @@
 
 package hdf5file
 
-// #include "driver.h"
-import "C"
-
 import (
 	"context"
 	"fmt"
@@ -12,7 +9,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-	"unsafe"
 
 	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/errdef"
@@ -37,10 +33,7 @@ func (r *reader) chunks(ctx context.Context, dst []byte, sel ndslice.Selection) 
 	for p := range sel.Plan(ndslice.Grid{Shape: shape, Block: chunk}) {
 		pieces = append(pieces, clonePiece(p))
 	}
-	full := r.dtype.ItemSize
-	for _, n := range chunk {
-		full = times(full, n)
-	}
+	full := r.full()
 	if full > 2*maxItem {
 		return adapter.Cost{}, fmt.Errorf("chunks of %d bytes: %w", full, errdef.ErrTooLarge)
 	}
@@ -86,7 +79,7 @@ func (r *reader) batch(ctx context.Context, dst []byte, sel ndslice.Selection, p
 				return err
 			}
 			raw[i].piece = p
-			if err := r.fetch(s, &raw[i], chunk, full); err != nil {
+			if err := r.fetch(s, &raw[i], chunk); err != nil {
 				return fmt.Errorf("chunk %v: %w", p.Block, err)
 			}
 		}
@@ -108,34 +101,20 @@ func (r *reader) batch(ctx context.Context, dst []byte, sel ndslice.Selection, p
 
 // fetch reads one chunk as it is stored. One that was never written, or cannot
 // be found, is read by the library, which knows what stands for it.
-func (r *reader) fetch(s *set, to *stored, chunk []int64, full int64) error {
-	var offset [32]C.hsize_t
-	for i := range r.notes.Rank {
-		offset[i] = C.hsize_t(to.piece.Block[i] * chunk[i])
+func (r *reader) fetch(s *set, to *stored, chunk []int64) error {
+	if err := r.raw(s, to, to.piece.Block); err != nil || to.bytes != nil {
+		return err
 	}
-	size := int64(C.tz_chunk_size(s.id, &offset[0]))
-	if size > 2*full+1<<16 {
-		return damaged("%d bytes are more than %d can have been encoded to", size, full)
+	region := make(ndslice.Selection, r.notes.Rank)
+	n := r.dtype.ItemSize
+	for i := range to.piece.Shape {
+		n *= to.piece.Shape[i]
 	}
-	if size <= 0 {
-		region := make(ndslice.Selection, r.notes.Rank)
-		n := r.dtype.ItemSize
-		for i := range to.piece.Shape {
-			n *= to.piece.Shape[i]
-		}
-		for i := range region {
-			region[i] = ndslice.Axis{Start: to.piece.Block[i] * chunk[i], Step: 1, Count: to.piece.Shape[i]}
-		}
-		to.whole = make([]byte, n)
-		return s.read(to.whole, region)
+	for i := range region {
+		region[i] = ndslice.Axis{Start: to.piece.Block[i] * chunk[i], Step: 1, Count: to.piece.Shape[i]}
 	}
-	to.bytes = shared().buffer(int(size))
-	var mask C.uint32_t
-	if C.tz_chunk_read(s.id, &offset[0], &mask, unsafe.Pointer(&(*to.bytes)[0])) < 0 {
-		return broken("data")
-	}
-	to.mask = uint32(mask)
-	return nil
+	to.whole = make([]byte, n)
+	return s.read(to.whole, region)
 }
 
 // place decodes a chunk and puts it where it belongs in dst, the block of sel.

@@ -43,6 +43,11 @@ type notes struct {
 	// the last axis is the length of texts.
 	Native bool `json:"native,omitempty"`
 	Joined bool `json:"joined,omitempty"`
+	// Prints says that blocks have fingerprints, Grows which axes may grow.
+	Prints bool `json:"prints,omitempty"`
+	// Live says that the file is being written.
+	Live  bool  `json:"live,omitempty"`
+	Grows []int `json:"grows,omitempty"`
 	// Padded are the extents of the array where the data set has not grown as
 	// far: fill values stand behind its own.
 	Padded []int64 `json:"padded,omitempty"`
@@ -99,7 +104,7 @@ func (l *library) dataset(ctx context.Context, src adapter.Locator, o object, n 
 	if err := o.file.undecided(ctx, src); err != nil {
 		return nil, err
 	}
-	n.Rank = len(s.dims)
+	n.Rank, n.Live = len(s.dims), o.file.swmr
 	d := &adapter.Description{Family: structure.FamilyArray, Metadata: metadata, MediaType: mediaType, AppendOnly: o.file.swmr, InPlace: o.file.swmr}
 	if err := s.look(ctx, src, &n, plist); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -172,6 +177,7 @@ type set struct {
 	own     C.hid_t // the type in the file
 	element element
 	dims    []int64
+	grows   []int // axes that may grow
 	null    bool
 	used    uint64
 }
@@ -188,15 +194,18 @@ func openSet(o object, native bool) (*set, error) {
 		s.close()
 		return nil, err
 	}
-	var dims [32]C.hsize_t
+	var dims, limits [32]C.hsize_t
 	s.null = C.H5Sget_simple_extent_type(s.space) == C.H5S_NULL
-	rank := C.H5Sget_simple_extent_dims(s.space, &dims[0], nil)
+	rank := C.H5Sget_simple_extent_dims(s.space, &dims[0], &limits[0])
 	for i := range max(rank, 0) {
 		if dims[i] > math.MaxInt64 {
 			s.close()
 			return nil, fmt.Errorf("%s: an axis of %d elements: %w", o.file.place.Name, uint64(dims[i]), errdef.ErrUnprocessable)
 		}
 		s.dims = append(s.dims, int64(dims[i]))
+		if limits[i] > dims[i] { // H5S_UNLIMITED is the largest number
+			s.grows = append(s.grows, int(i))
+		}
 	}
 	var err error
 	s.element, err = elementOf(s.own)
@@ -247,6 +256,8 @@ func (s *set) look(ctx context.Context, src adapter.Locator, n *notes, plist C.h
 	if err := n.filters(plist); err != nil {
 		return err
 	}
+	n.Grows = s.grows
+	n.Prints = layout == C.H5D_CHUNKED && n.How == byLibrary && s.element.text == "" && !s.null && !n.Joined && n.Padded == nil && s.chunkBytes(n) >= minChunk
 	switch {
 	case s.element.text != "":
 		n.Text = s.element.text

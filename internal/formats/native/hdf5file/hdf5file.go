@@ -99,5 +99,8 @@ func (f Format) Open(src adapter.Source, _ []string, d *adapter.Description) (an
 	if err := json.Unmarshal(d.Notes, &r.notes); err != nil {
 		return nil, fmt.Errorf("%s: the description's notes do not parse: %w", src.Names()[0], errdef.ErrUnprocessable)
 	}
+	if r.notes.Prints {
+		return printed{r}, nil
+	}
 	return r, nil
 }

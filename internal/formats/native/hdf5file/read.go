@@ -35,7 +35,11 @@ func blockShape(shape, chunk []int64, item int64, n notes) []int64 {
 	var block []int64
 	switch {
 	case n.Chunk != nil:
-		block = joined(shape[:n.Rank], chunk[:n.Rank], element)
+		aim := int64(aimBytes)
+		if n.Live {
+			aim = liveBytes
+		}
+		block = joined(shape[:n.Rank], chunk[:n.Rank], element, n.Grows, aim)
 	case n.Sources != nil:
 		block = frames(shape[:n.Rank], element)
 	default:

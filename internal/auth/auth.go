@@ -33,7 +33,7 @@ const (
 // KeyCookie is the cookie that carries the API key in a browser.
 const KeyCookie = "tiled_api_key"
 
-// Principal is who asks.
+// Principal is who asks. It is shared and must not be written to.
 type Principal struct {
 	// Name tells principals apart: "anonymous" or "key".
 	Name string
@@ -49,6 +49,8 @@ type Policy struct {
 	keyHash [sha256.Size]byte
 	hasKey  bool
 	public  bool
+	// anonymous and owner are shared by all that ask.
+	anonymous, owner Principal
 }
 
 // New returns a policy with one API key, which may be empty for none, and with
@@ -60,7 +62,15 @@ func New(key string, public bool) (*Policy, error) {
 			return nil, fmt.Errorf("the API key may hold only letters and digits (a good one: openssl rand -hex 32): %w", errdef.ErrInvalid)
 		}
 	}
-	return &Policy{keyHash: sha256.Sum256([]byte(key)), hasKey: key != "", public: public}, nil
+	p := &Policy{
+		keyHash: sha256.Sum256([]byte(key)), hasKey: key != "", public: public,
+		anonymous: Principal{Name: "anonymous"},
+		owner:     Principal{Name: "key", Scopes: []Scope{ReadMetadata, ReadData, Metrics}},
+	}
+	if public {
+		p.anonymous.Scopes = []Scope{ReadMetadata, ReadData}
+	}
+	return p, nil
 }
 
 // NewKey returns a random key of 64 hexadecimal digits.
@@ -82,16 +92,13 @@ func (p *Policy) Authenticate(h http.Header, query url.Values) (Principal, error
 		return Principal{}, err
 	}
 	if !shown {
-		if p.public {
-			return Principal{Name: "anonymous", Scopes: []Scope{ReadMetadata, ReadData}}, nil
-		}
-		return Principal{Name: "anonymous"}, nil
+		return p.anonymous, nil
 	}
 	sum := sha256.Sum256([]byte(key))
 	if !p.hasKey || subtle.ConstantTimeCompare(sum[:], p.keyHash[:]) != 1 {
 		return Principal{}, fmt.Errorf("Invalid API key: %w", errdef.ErrUnauthenticated) //nolint:staticcheck // the text that Tiled's clients and users know
 	}
-	return Principal{Name: "key", Scopes: []Scope{ReadMetadata, ReadData, Metrics}}, nil
+	return p.owner, nil
 }
 
 func credentials(h http.Header, query url.Values) (key string, shown bool, err error) {
@@ -107,6 +114,9 @@ func credentials(h http.Header, query url.Values) (key string, shown bool, err e
 			return "", true, nil // a token of a login that this server does not have: refused as a wrong key is
 		}
 		return "", false, fmt.Errorf("authorization: expected the scheme 'Apikey', as in 'Authorization: Apikey KEY': %w", errdef.ErrInvalid)
+	}
+	if len(h["Cookie"]) == 0 {
+		return "", false, nil
 	}
 	r := http.Request{Header: h}
 	if c, err := r.Cookie(KeyCookie); err == nil && c.Value != "" {

@@ -11,6 +11,7 @@ import (
 	"github.com/terrazzo-data/terrazzo/internal/auth"
 	"github.com/terrazzo-data/terrazzo/internal/config"
 	"github.com/terrazzo-data/terrazzo/internal/server"
+	"github.com/terrazzo-data/terrazzo/internal/telemetry"
 )
 
 type serveCommand struct {
@@ -126,7 +127,9 @@ func (c *serveConfig) Run(ctx context.Context, p *Program) error {
 
 // serve builds and runs the service, and says where it is.
 func serve(ctx context.Context, p *Program, c config.Config) (err error) {
-	log, err := logger(p.Err, c.Own.LogLevel, c.Own.LogFormat)
+	lines := telemetry.NewLines(p.Err)
+	defer func() { err = errors.Join(err, lines.Close()) }()
+	log, err := logger(lines, c.Own.LogLevel, c.Own.LogFormat)
 	if err != nil {
 		return err
 	}

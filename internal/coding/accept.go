@@ -5,14 +5,23 @@ import (
 	"strings"
 )
 
-// accept is a parsed Accept-Encoding field: weights in thousandths by lower-case
-// token.
-type accept map[string]int
+// accept is a parsed Accept-Encoding field. Of two elements with the same token
+// the last counts.
+type accept []weighted
+
+// weighted is a lower-case token with its weight in thousandths.
+type weighted struct {
+	token       string
+	thousandths int
+}
 
 // parseAccept reads a list of RFC 9110 §12.5.3. An element that is not a token
 // with an optional weight is passed over.
 func parseAccept(field string) accept {
-	a := accept{}
+	if field == "" {
+		return nil
+	}
+	a := make(accept, 0, strings.Count(field, ",")+1)
 	for element := range strings.SplitSeq(field, ",") {
 		token, params, _ := strings.Cut(element, ";")
 		token = strings.ToLower(strings.TrimSpace(token))
@@ -20,7 +29,7 @@ func parseAccept(field string) accept {
 			if token == "x-gzip" { // RFC 9110 §8.4.1.3
 				token = "gzip"
 			}
-			a[token] = q
+			a = append(a, weighted{token, q})
 		}
 	}
 	return a
@@ -50,11 +59,15 @@ func (a accept) weight(name string) (thousandths int, said bool) {
 	if name == "" {
 		name = "identity"
 	}
-	if q, ok := a[name]; ok {
-		return q, true
+	for i := range a {
+		switch e := a[len(a)-1-i]; {
+		case e.token == name:
+			return e.thousandths, true
+		case e.token == "*" && !said:
+			thousandths, said = e.thousandths, true
+		}
 	}
-	q, ok := a["*"]
-	return q, ok
+	return thousandths, said
 }
 
 // refusesIdentity reports whether the body may not be sent as it is.

@@ -73,13 +73,14 @@ func Defaults() Settings {
 // concurrent use.
 type Set struct {
 	order [classes][bodies][]Coding
+	names map[string]string // of all codings, by their tags
 }
 
 // New builds the codings that the settings name. An unknown one is
 // [errdef.ErrInvalid].
 func New(s Settings) (*Set, error) {
 	defaults := Defaults()
-	set := new(Set)
+	set := &Set{names: map[string]string{}}
 	built := map[string]Coding{} // one of each, so that they share their pools
 	for class, p := range [classes][2]Preference{
 		Loopback: {s.Loopback, defaults.Loopback}, Fast: {s.Fast, defaults.Fast}, Slow: {s.Slow, defaults.Slow},
@@ -96,6 +97,7 @@ func New(s Settings) (*Set, error) {
 						return nil, err
 					}
 					built[name] = c
+					set.names[c.Tag()] = c.Name()
 				}
 				set.order[class][body] = append(set.order[class][body], built[name])
 			}
@@ -144,22 +146,19 @@ func (s *Set) Negotiate(acceptEncoding, mediaType string, plannedSize int64, cla
 	return nil, fmt.Errorf("Accept-Encoding %q leaves nothing to send: allow identity, gzip or zstd: %w", acceptEncoding, errdef.ErrNotAcceptable)
 }
 
-// Tags returns the tags of all codings that an asker with that Accept-Encoding
-// could have been sent at some time, whatever the body and the class, identity's
-// first: an If-None-Match with any of them is a match.
-func (s *Set) Tags(acceptEncoding string) []string {
-	accepted := parseAccept(acceptEncoding)
-	tags := []string{""}
-	for _, class := range s.order {
-		for _, order := range class {
-			for _, c := range order {
-				if q, _ := accepted.weight(c.Name()); q > 0 && !slices.Contains(tags, c.Tag()) {
-					tags = append(tags, c.Tag())
-				}
-			}
-		}
+// Accepts reports whether an asker with that Accept-Encoding could have been
+// sent, at some time, a body with that [Coding.Tag], whatever the body and the
+// class: an If-None-Match with it is a match then.
+func (s *Set) Accepts(acceptEncoding, tag string) bool {
+	if tag == "" {
+		return true
 	}
-	return tags
+	name, ok := s.names[tag]
+	if !ok {
+		return false
+	}
+	q, _ := parseAccept(acceptEncoding).weight(name)
+	return q > 0
 }
 
 // fits reports whether the coding can take a body of that size.

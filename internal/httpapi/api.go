@@ -9,6 +9,8 @@
 package httpapi
 
 import (
+	"context"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -26,7 +28,7 @@ import (
 	"github.com/terrazzo-data/terrazzo/internal/media"
 )
 
-// Options are what the API is built from. All but UI, Public, RootPath and
+// Options are what the API is built from. All but UI, AtOnce, Public, RootPath and
 // Proxies are required.
 type Options struct {
 	// Root is the tree that is served.
@@ -58,6 +60,10 @@ type Options struct {
 	UI fs.FS
 	// MetricsHandler answers the metrics endpoint, or is nil.
 	MetricsHandler http.Handler
+	// AtOnce, which may be nil, makes the context of one attempt at an answer
+	// out of a request's: under it the tree need not look twice at the state of
+	// what it is made of.
+	AtOnce func(context.Context) context.Context
 	// Log receives what went wrong inside.
 	Log *slog.Logger
 	// Version is that of this program.
@@ -68,6 +74,7 @@ type Options struct {
 type API struct {
 	Options
 	routes []route
+	fields fields
 	root   []string // the segments of RootPath
 	ui     http.Handler
 	// buffers are writers of 64 KiB that are used again.
@@ -79,7 +86,7 @@ func New(o Options) *API {
 	o.RootPath = "/" + strings.Trim(o.RootPath, "/")
 	o.RootPath = strings.TrimSuffix(o.RootPath, "/")
 	o.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
-	a := &API{Options: o}
+	a := &API{Options: o, fields: newFields(o.Auth.Public())}
 	a.root = segments(a.RootPath)
 	a.routes = a.table()
 	for i := range a.routes {
@@ -94,6 +101,8 @@ type call struct {
 	*API
 	w http.ResponseWriter
 	r *http.Request
+	// ctx is the request's, under which the tree is asked.
+	ctx context.Context //nolint:containedctx // a call lives as long as its request
 	// path are the segments behind the route, empty ones left out.
 	path  []string
 	query url.Values
@@ -101,15 +110,30 @@ type call struct {
 	seen  *Observation
 	// started says that the header was sent.
 	started bool
+	// onlyHeld says that nothing but a 304 is wanted.
+	onlyHeld bool
 }
 
 type handler func(*call) error
 
+func (a *API) newCall(w http.ResponseWriter, r *http.Request) *call {
+	ctx := r.Context()
+	return &call{API: a, w: w, r: r, ctx: a.atOnce(ctx), seen: observation(ctx)}
+}
+
+// atOnce is the context of one attempt at an answer.
+func (a *API) atOnce(ctx context.Context) context.Context {
+	if a.AtOnce == nil {
+		return ctx
+	}
+	return a.AtOnce(ctx)
+}
+
 // ServeHTTP answers one request. It recovers from nothing: the server's
 // outermost handler does.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{API: a, w: w, r: r, seen: observation(r.Context())}
-	if err := c.serve(); err != nil {
+	c := a.newCall(w, r)
+	if err := c.serve(); err != nil && !errors.Is(err, errAnswered) {
 		c.fail(err)
 	}
 }
@@ -145,6 +169,9 @@ func (c *call) serve() error {
 		}
 	}
 	c.seen.time("acl", start)
+	if c.onlyHeld && rt.direct {
+		return errNotHeld
+	}
 	return rt.handle(c)
 }
 

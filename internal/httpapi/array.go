@@ -121,12 +121,12 @@ func (c *call) sendArray(n node, array adapter.Array, sel ndslice.Selection, sha
 	if err != nil {
 		return err
 	}
-	if read.version, err = array.Version(c.r.Context(), n.desc, sel); err != nil {
+	if read.version, err = array.Version(c.ctx, n.desc, sel); err != nil {
 		return err
 	}
 	check := validate(read.version, "array", strings.Join(n.path, "/"), sel.String(), choice.ContentType, strconv.Itoa(choice.Encoder.Version()))
-	if c.notModified(check, chosen.Tag(), c.accepts) {
-		return nil
+	if err := c.notModified(check, chosen.Tag(), c.accepts); err != nil {
+		return err
 	}
 	return c.send(check, body{
 		contentType: choice.ContentType, size: planned, typeSize: max(1, item), coding: chosen,

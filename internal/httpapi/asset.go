@@ -28,7 +28,7 @@ func (c *call) asset() (adapter.AssetHolder, adapter.Asset, int, error) {
 		return nil, adapter.Asset{}, 0, c.parameter("id", "it is missing; expected the id of an asset in data_sources")
 	}
 	// The node need not be readable: a broken file can still be fetched.
-	a, err := catalog.Lookup(c.r.Context(), c.Root, c.path, c.Column)
+	a, err := catalog.Lookup(c.ctx, c.Root, c.path, c.Column)
 	if err != nil {
 		return nil, adapter.Asset{}, 0, err
 	}
@@ -36,7 +36,7 @@ func (c *call) asset() (adapter.AssetHolder, adapter.Asset, int, error) {
 	if !ok {
 		return nil, adapter.Asset{}, 0, fmt.Errorf("the node at /%s has no files of its own: %w", strings.Join(c.path, "/"), errdef.ErrNotFound)
 	}
-	assets, err := holder.Assets(c.r.Context())
+	assets, err := holder.Assets(c.ctx)
 	if err != nil {
 		return nil, adapter.Asset{}, 0, err
 	}
@@ -59,7 +59,7 @@ func (c *call) assetBytes() error {
 	case !asset.Directory && relative != "":
 		return invalid("parameter relative_path: the asset is a single file")
 	}
-	file, version, err := holder.OpenAsset(c.r.Context(), id, relative)
+	file, version, err := holder.OpenAsset(c.ctx, id, relative)
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (c *call) assetManifest() error {
 	if !asset.Directory {
 		return invalid("parameter id: asset %s is a file; only folders have a manifest", strconv.Itoa(id))
 	}
-	files, err := holder.Manifest(c.r.Context(), id)
+	files, err := holder.Manifest(c.ctx, id)
 	if err != nil {
 		return err
 	}

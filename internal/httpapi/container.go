@@ -77,8 +77,8 @@ func (c *call) sendContainer(n node, fields []string) error {
 		return err
 	}
 	check := validate(version, "container", strings.Join(n.path, "/"), fmt.Sprintf("%q", fields), choice.ContentType, strconv.Itoa(choice.Encoder.Version()))
-	if c.notModified(check, chosen.Tag(), c.accepts) {
-		return nil
+	if err := c.notModified(check, chosen.Tag(), c.accepts); err != nil {
+		return err
 	}
 	return c.send(check, body{
 		contentType: choice.ContentType, size: planned, typeSize: 1, coding: chosen,
@@ -124,7 +124,7 @@ func (c *call) collectBelow(n node, left *int, depth int) (*media.Container, ada
 		return tree, n.version, nil
 	}
 	version := n.version
-	page, err := catalog.Search(c.r.Context(), n.adapter, catalog.Query{Limit: int64(*left) + 1, Describe: true})
+	page, err := catalog.Search(c.ctx, n.adapter, catalog.Query{Limit: int64(*left) + 1, Describe: true})
 	if err != nil {
 		return nil, version, err
 	}

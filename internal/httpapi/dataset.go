@@ -67,8 +67,8 @@ func (c *call) sendDataset(n node, fields []string, choice media.Choice) error {
 	}
 	check := validate(version, "dataset", strings.Join(n.path, "/"), fmt.Sprintf("%q", fields), choice.ContentType,
 		strconv.Itoa(choice.Encoder.Version()), fmt.Sprint(choice.Params))
-	if c.notModified(check, chosen.Tag(), c.accepts) {
-		return nil
+	if err := c.notModified(check, chosen.Tag(), c.accepts); err != nil {
+		return err
 	}
 	return c.send(check, body{
 		contentType: choice.ContentType, size: planned, typeSize: 1, coding: chosen,
@@ -99,11 +99,11 @@ func (c *call) variables(n node, fields []string) (*datasetRead, adapter.Version
 			return nil, version, invalid("parameter field: %s is there twice", quoted(key))
 		}
 		seen[key] = true
-		child, err := container.Child(c.r.Context(), key)
+		child, err := container.Child(c.ctx, key)
 		if err != nil {
 			return nil, version, invalid("parameter field: the data set has no member %s: %v", quoted(key), err)
 		}
-		d, _, err := child.Describe(c.r.Context())
+		d, _, err := child.Describe(c.ctx)
 		if err != nil {
 			return nil, version, err
 		}
@@ -112,7 +112,7 @@ func (c *call) variables(n node, fields []string) (*datasetRead, adapter.Version
 			return nil, version, unprocessable("parameter field: %s is no array: a member of a data set must be", quoted(key))
 		}
 		sel := ndslice.All(d.Array.Shape)
-		v, err := variable.Version(c.r.Context(), d, sel)
+		v, err := variable.Version(c.ctx, d, sel)
 		if err != nil {
 			return nil, version, err
 		}

@@ -66,13 +66,13 @@ func (c *call) distinct() error {
 		if n.desc.Family != structure.FamilyContainer {
 			return c.notFamily(n, structure.FamilyContainer)
 		}
-		found, err := catalog.FindDistinct(c.r.Context(), n.adapter, q)
+		found, err := catalog.FindDistinct(c.ctx, n.adapter, q)
 		if err != nil {
 			return err
 		}
 		check := c.validateDocument(catalog.Combine(n.version, found.Version), "distinct", c.asked())
-		if c.freshDocument(check) {
-			return nil
+		if err := c.freshDocument(check); err != nil {
+			return err
 		}
 		return c.document(check, distinctDocument(&q, &found))
 	})

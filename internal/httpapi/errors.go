@@ -83,12 +83,12 @@ const retryAfter = 1
 // application/json. Once bytes of a body were sent it cuts the connection, so
 // that nobody takes half an answer for a whole one.
 func (c *call) fail(err error) {
-	if c.r.Context().Err() != nil && errors.Is(err, context.Canceled) {
+	if c.ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		c.seen.note(func(s *Seen) { s.Gone = true })
 		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's own way to end a connection; nobody listens
 	}
 	if c.started {
-		c.Log.LogAttrs(c.r.Context(), slog.LevelWarn, "answer cut off", slog.String("path", c.r.URL.Path), slog.Any("error", err))
+		c.Log.LogAttrs(c.ctx, slog.LevelWarn, "answer cut off", slog.String("path", c.r.URL.Path), slog.Any("error", err))
 		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's own way to end a connection
 	}
 	status := statusOf(err)
@@ -102,7 +102,7 @@ func (c *call) fail(err error) {
 	}
 	switch status {
 	case http.StatusInternalServerError:
-		c.Log.LogAttrs(c.r.Context(), slog.LevelError, "internal error", slog.String("path", c.r.URL.Path), slog.Any("error", err))
+		c.Log.LogAttrs(c.ctx, slog.LevelError, "internal error", slog.String("path", c.r.URL.Path), slog.Any("error", err))
 		detail = "internal error; the server's log has more under this request's X-Tiled-Request-ID"
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", strconv.Itoa(retryAfter))

@@ -33,8 +33,8 @@ func (c *call) metadata() error {
 		}
 		root, _ := c.one("root_path")
 		check := c.validateDocument(version, "metadata", v.shape(), root)
-		if c.freshDocument(check) {
-			return nil
+		if err := c.freshDocument(check); err != nil {
+			return err
 		}
 		resource, err := c.resource(n, &v, 0)
 		if err != nil {
@@ -63,7 +63,7 @@ func (c *call) shown(n node, v *view) (adapter.Version, error) {
 	if n.desc.Inline {
 		q.Limit, q.Describe = inlineMembers, true
 	}
-	page, err := catalog.Search(c.r.Context(), n.adapter, q)
+	page, err := catalog.Search(c.ctx, n.adapter, q)
 	if err != nil {
 		return adapter.Version{}, err
 	}
@@ -158,13 +158,13 @@ func (c *call) searchIn(route string, search searchFunc) error {
 	if n.desc.Family != structure.FamilyContainer {
 		return c.notFamily(n, structure.FamilyContainer)
 	}
-	page, err := search(c.r.Context(), n.adapter, l.query)
+	page, err := search(c.ctx, n.adapter, l.query)
 	if err != nil {
 		return err
 	}
 	check := c.validateDocument(catalog.Combine(n.version, page.Version), route, l.view.shape(), c.asked())
-	if c.freshDocument(check) {
-		return nil
+	if err := c.freshDocument(check); err != nil {
+		return err
 	}
 	data := make([]any, 0, len(page.Items))
 	for _, item := range page.Items {

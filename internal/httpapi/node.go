@@ -21,7 +21,7 @@ type node struct {
 
 // lookup finds the node at the request's path.
 func (c *call) lookup() (node, error) {
-	a, err := catalog.Lookup(c.r.Context(), c.Root, c.path, c.Column)
+	a, err := catalog.Lookup(c.ctx, c.Root, c.path, c.Column)
 	if err != nil {
 		return node{}, err
 	}
@@ -29,7 +29,7 @@ func (c *call) lookup() (node, error) {
 }
 
 func (c *call) describe(path []string, a adapter.Adapter) (node, error) {
-	d, v, err := a.Describe(c.r.Context())
+	d, v, err := a.Describe(c.ctx)
 	if err != nil {
 		return node{}, err
 	}
@@ -197,7 +197,7 @@ func (c *call) containerStructure(n node, v *view, depth int) (any, error) {
 	if inline {
 		q.Limit, q.Describe = inlineMembers, true
 	}
-	page, err := catalog.Search(c.r.Context(), n.adapter, q)
+	page, err := catalog.Search(c.ctx, n.adapter, q)
 	if err != nil {
 		return nil, err
 	}
@@ -234,7 +234,7 @@ func (c *call) dataSources(n node, v *view) (any, error) {
 	if !ok {
 		return []any{}, nil
 	}
-	assets, err := holder.Assets(c.r.Context())
+	assets, err := holder.Assets(c.ctx)
 	if err != nil || len(assets) == 0 {
 		return []any{}, err
 	}

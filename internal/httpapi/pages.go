@@ -119,7 +119,7 @@ func (c *call) page() error {
 	if strings.HasPrefix(name, "assets/") {
 		h.Set("Cache-Control", "public, max-age=86400")
 	}
-	request := c.r.Clone(c.r.Context())
+	request := c.r.Clone(c.ctx)
 	request.URL = &url.URL{Path: "/" + name}
 	c.started = true
 	c.ui.ServeHTTP(c.w, request)

@@ -118,6 +118,9 @@ var alphaVersion = regexp.MustCompile(`^python-tiled/0\.(0\.\d+|1\.0a(\d{1,3}))(
 
 // tooOld tells a client that Tiled refuses: one before 0.1.0a104.
 func tooOld(userAgent string) bool {
+	if !strings.HasPrefix(userAgent, "python-tiled/") {
+		return false
+	}
 	m := alphaVersion.FindStringSubmatch(userAgent)
 	if m == nil {
 		return false
@@ -129,6 +132,9 @@ func tooOld(userAgent string) bool {
 // oldClient notes what the client is too old to know (tiled 0.2.4, 0.2.13 and
 // 0.2.19 each changed the documents). It is part of the ETag.
 func (c *call) oldClient(v *view) {
+	if !strings.HasPrefix(c.r.UserAgent(), "python-tiled/") {
+		return
+	}
 	m := clientVersion.FindStringSubmatch(c.r.UserAgent())
 	if m == nil {
 		return

@@ -45,17 +45,15 @@ func (c *call) accepts(tag string) bool {
 	if tag == "identity" {
 		tag = ""
 	}
-	for _, t := range c.Coding.Tags(c.acceptEncoding()) {
-		if t == tag {
-			return true
-		}
-	}
-	return false
+	return c.Coding.Accepts(c.acceptEncoding(), tag)
 }
 
 // send writes the answer. Errors before the first byte leave the response
 // untouched, so that the caller may start again.
 func (c *call) send(v validator, b body) error {
+	if c.onlyHeld {
+		return errNotHeld
+	}
 	h := c.w.Header()
 	c.headers(v, b.coding.Tag())
 	h.Set("Content-Type", b.contentType)
@@ -93,7 +91,7 @@ func (c *call) write(w io.Writer, b body) error {
 		buffer.Reset(nil) // keeps nothing alive, nor bytes that were not sent
 		c.buffers.Put(buffer)
 	}()
-	if err := b.encode(c.r.Context(), buffer); err != nil {
+	if err := b.encode(c.ctx, buffer); err != nil {
 		return err
 	}
 	if err := buffer.Flush(); err != nil {
@@ -120,7 +118,7 @@ func (c *call) sendWhole(out *starter, b body) error {
 	start := time.Now()
 	var coded bytes.Buffer
 	w := b.coding.NewWriter(&coded, int(b.typeSize))
-	if err := b.encode(c.r.Context(), w); err != nil {
+	if err := b.encode(c.ctx, w); err != nil {
 		return err
 	}
 	if err := w.Close(); err != nil {
@@ -155,12 +153,15 @@ func (s *starter) Write(p []byte) (int, error) {
 // Its size is bounded like that of data, and a large one has its share of the
 // flight budget while it is made and sent: metadata come from files too.
 func (c *call) document(v validator, doc any) error {
+	if c.onlyHeld {
+		return errNotHeld
+	}
 	size := c.ResponseLimit
 	if size -= weigh(doc, c.ResponseLimit); size > c.ResponseLimit {
 		return invalid("Response would exceed %d bytes. Ask for fewer items at a time ('?page[limit]=...') or for parts of the metadata ('?select_metadata=...')", c.ResponseLimit)
 	}
 	if size > wholeBytes {
-		held, err := c.reserveLong(c.r.Context(), 2*size)
+		held, err := c.reserveLong(c.ctx, 2*size)
 		if err != nil {
 			return err
 		}
@@ -188,7 +189,7 @@ func (c *call) document(v validator, doc any) error {
 
 // freshDocument answers 304 if the client holds this document; the coding that
 // it names is only a guess, since documents are coded by their size.
-func (c *call) freshDocument(v validator) bool {
+func (c *call) freshDocument(v validator) error {
 	return c.notModified(v, "", c.accepts)
 }
 
@@ -197,6 +198,7 @@ func (c *call) freshDocument(v validator) bool {
 func (c *call) twice(attempt func() error) error {
 	err := attempt()
 	if errors.Is(err, errdef.ErrChanged) && !c.started {
+		c.ctx = c.atOnce(c.r.Context())
 		err = attempt()
 	}
 	return err

@@ -22,8 +22,10 @@ type route struct {
 	// post says that POST is allowed beside GET, with a JSON list of names.
 	post bool
 	// open says that it is answered without a key; scope is what it needs.
-	open    bool
-	scope   auth.Scope
+	open  bool
+	scope auth.Scope
+	// direct says that it answers without asking for a validator first.
+	direct  bool
 	summary string
 	params  []string
 	handle  handler
@@ -37,7 +39,7 @@ func (a *API) table() []route {
 	page := append(slices.Clone(listing), "page[offset]", "page[cursor]", "page[limit]", "sort")
 	data := []string{"format", "filename"}
 	return []route{
-		{name: "about", prefix: api, open: true, summary: "What this server is and can do", handle: (*call).about},
+		{name: "about", prefix: api, open: true, direct: true, summary: "What this server is and can do", handle: (*call).about},
 		{name: "metadata", prefix: api + "/metadata", node: true, scope: auth.ReadMetadata, params: append(slices.Clone(listing), "root_path"), summary: "Metadata and structure of one node", handle: (*call).metadata},
 		{name: "search", prefix: api + "/search", node: true, scope: auth.ReadMetadata, params: page, summary: "Members of a container, filtered, sorted, in pages", handle: (*call).search},
 		{name: "search-deep", prefix: api + "/search-deep", node: true, scope: auth.ReadMetadata, params: page, summary: "Members at any depth below a container", handle: (*call).searchDeep},
@@ -49,18 +51,18 @@ func (a *API) table() []route {
 		{name: "table/partition", prefix: api + "/table/partition", node: true, post: true, scope: auth.ReadData, params: append([]string{"partition", "column"}, data...), summary: "One partition of a table", handle: (*call).tablePartition},
 		{name: "container/full", prefix: api + "/container/full", node: true, post: true, scope: auth.ReadData, params: append([]string{"field"}, data...), summary: "A container as one document", handle: (*call).containerFull},
 		{name: "node/full", prefix: api + "/node/full", node: true, post: true, scope: auth.ReadData, params: append([]string{"field"}, data...), summary: "A table or container as a whole (deprecated)", handle: (*call).nodeFull},
-		{name: "asset/bytes", prefix: api + "/asset/bytes", node: true, scope: auth.ReadData, params: []string{"id", "relative_path"}, summary: "A file behind a node, as it is; with ranges", handle: (*call).assetBytes},
-		{name: "asset/manifest", prefix: api + "/asset/manifest", node: true, scope: auth.ReadData, params: []string{"id"}, summary: "The files in a folder behind a node", handle: (*call).assetManifest},
-		{name: "metrics", prefix: api + "/metrics", scope: auth.Metrics, summary: "Counters for Prometheus", handle: (*call).metrics},
-		{name: "docs", prefix: api + "/docs", open: true, summary: "This interface as a page", handle: (*call).docs},
+		{name: "asset/bytes", prefix: api + "/asset/bytes", node: true, scope: auth.ReadData, params: []string{"id", "relative_path"}, direct: true, summary: "A file behind a node, as it is; with ranges", handle: (*call).assetBytes},
+		{name: "asset/manifest", prefix: api + "/asset/manifest", node: true, scope: auth.ReadData, params: []string{"id"}, direct: true, summary: "The files in a folder behind a node", handle: (*call).assetManifest},
+		{name: "metrics", prefix: api + "/metrics", scope: auth.Metrics, direct: true, summary: "Counters for Prometheus", handle: (*call).metrics},
+		{name: "docs", prefix: api + "/docs", open: true, direct: true, summary: "This interface as a page", handle: (*call).docs},
 		{name: "zarr/v2", prefix: "/zarr/v2", node: true, scope: auth.ReadData, summary: "The tree as Zarr version 2 groups and arrays", handle: (*call).zarrV2},
 		{name: "zarr/v3", prefix: "/zarr/v3", node: true, scope: auth.ReadData, summary: "The tree as Zarr version 3 groups and arrays", handle: (*call).zarrV3},
-		{name: "healthz", prefix: "/healthz", open: true, summary: "Whether the server is ready", handle: (*call).healthz},
-		{name: "ui-settings", prefix: "/tiled-ui-settings", open: true, summary: "Settings of the web page", handle: (*call).uiSettings},
-		{name: "openapi", prefix: "/openapi.json", open: true, summary: "This interface as an OpenAPI document", handle: (*call).openapi},
-		{name: "docs", prefix: "/docs", open: true, summary: "This interface as a page", handle: (*call).docs},
-		{name: "ui", prefix: "/ui", node: true, open: true, summary: "The web page", handle: (*call).page},
-		{name: "landing", prefix: "/", open: true, summary: "The way to the web page", handle: (*call).landing},
+		{name: "healthz", prefix: "/healthz", open: true, direct: true, summary: "Whether the server is ready", handle: (*call).healthz},
+		{name: "ui-settings", prefix: "/tiled-ui-settings", open: true, direct: true, summary: "Settings of the web page", handle: (*call).uiSettings},
+		{name: "openapi", prefix: "/openapi.json", open: true, direct: true, summary: "This interface as an OpenAPI document", handle: (*call).openapi},
+		{name: "docs", prefix: "/docs", open: true, direct: true, summary: "This interface as a page", handle: (*call).docs},
+		{name: "ui", prefix: "/ui", node: true, open: true, direct: true, summary: "The web page", handle: (*call).page},
+		{name: "landing", prefix: "/", open: true, direct: true, summary: "The way to the web page", handle: (*call).landing},
 	}
 }
 

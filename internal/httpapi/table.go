@@ -200,13 +200,13 @@ func (c *call) sendTable(n node, read *tableRead) error {
 	if err != nil {
 		return err
 	}
-	if read.version, err = read.source.Version(c.r.Context(), n.desc, read.partitions); err != nil {
+	if read.version, err = read.source.Version(c.ctx, n.desc, read.partitions); err != nil {
 		return err
 	}
 	check := validate(read.version, "table", strings.Join(n.path, "/"), fmt.Sprint(read.partitions), fmt.Sprint(read.columns),
 		choice.ContentType, strconv.Itoa(choice.Encoder.Version()), fmt.Sprint(choice.Params))
-	if c.notModified(check, chosen.Tag(), c.accepts) {
-		return nil
+	if err := c.notModified(check, chosen.Tag(), c.accepts); err != nil {
+		return err
 	}
 	return c.send(check, body{
 		contentType: choice.ContentType, size: planned, typeSize: 1, coding: chosen,

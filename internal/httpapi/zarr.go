@@ -82,8 +82,8 @@ func (c *call) zarrV2Document(name string) error {
 // zarrDocument sends a JSON document of the node n.
 func (c *call) zarrDocument(n node, name string, doc any) error {
 	check := validate(n.version, documentVersion, "zarr", c.base(), strings.Join(n.path, "/"), name)
-	if c.freshDocument(check) {
-		return nil
+	if err := c.freshDocument(check); err != nil {
+		return err
 	}
 	text, err := media.AppendJSON(nil, doc)
 	if err != nil {
@@ -127,7 +127,7 @@ func (c *call) zarrListing() error {
 		version := n.version
 		switch n.desc.Family {
 		case structure.FamilyContainer:
-			page, err := catalog.Search(c.r.Context(), n.adapter, catalog.Query{Limit: 1 << 40})
+			page, err := catalog.Search(c.ctx, n.adapter, catalog.Query{Limit: 1 << 40})
 			if err != nil {
 				return err
 			}
@@ -267,7 +267,7 @@ func (c *call) zarrChunk(key, separator string, path []string) error {
 			return err
 		}
 		read := &arrayRead{source: array, desc: n.desc, sel: sel}
-		if read.version, err = array.Version(c.r.Context(), n.desc, sel); err != nil {
+		if read.version, err = array.Version(c.ctx, n.desc, sel); err != nil {
 			return err
 		}
 		plain, err := c.Coding.Negotiate("identity", "application/octet-stream", -1, c.class())
@@ -275,8 +275,8 @@ func (c *call) zarrChunk(key, separator string, path []string) error {
 			return err
 		}
 		check := validate(read.version, documentVersion, "zarr", strings.Join(n.path, "/"), separator, sel.String())
-		if c.notModified(check, "", c.accepts) {
-			return nil
+		if err := c.notModified(check, "", c.accepts); err != nil {
+			return err
 		}
 		swap := separator == "/" && n.desc.Array.DataType.Endianness == structure.Big
 		return c.send(check, body{contentType: "application/octet-stream", size: -1, coding: plain, encode: func(ctx context.Context, w io.Writer) error {

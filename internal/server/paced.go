@@ -22,7 +22,8 @@ const (
 // the caches, since their hits are read by slow clients too.
 func paced(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		control := http.NewResponseController(w)
+		out := &pacedWriter{ResponseWriter: w, control: *http.NewResponseController(w)}
+		control := &out.control
 		if r.ContentLength != 0 {
 			// Once the body has arrived net/http itself takes the deadline away.
 			if err := control.SetReadDeadline(time.Now().Add(stepTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
@@ -34,13 +35,13 @@ func paced(next http.Handler) http.Handler {
 				}
 			}
 		}
-		next.ServeHTTP(&pacedWriter{w, control}, r)
+		next.ServeHTTP(out, r)
 	})
 }
 
 type pacedWriter struct {
 	http.ResponseWriter
-	control *http.ResponseController
+	control http.ResponseController
 }
 
 func (w *pacedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

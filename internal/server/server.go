@@ -125,7 +125,7 @@ func (s *Server) api(policy *auth.Policy) (httpapi.Options, error) {
 	o := httpapi.Options{
 		Column: columns.Of, Auth: policy, Flight: budget.New(s.split.flight), Media: media.New(), Coding: codings,
 		ResponseLimit: c.ResponseBytesizeLimit, ExactCountLimit: c.ExactCountLimit, ExposeRawAssets: c.ExposeRawAssets,
-		RootPath: c.Listen.RootPath, PublicURL: c.Own.PublicURL, Proxies: proxies, UI: ui, Log: s.log, Version: s.program.Version,
+		RootPath: c.Listen.RootPath, PublicURL: c.Own.PublicURL, Proxies: proxies, UI: ui, AtOnce: source.AtOnce, Log: s.log, Version: s.program.Version,
 	}
 	if c.Metrics.Prometheus {
 		o.MetricsHandler = s.Telemetry.Handler()

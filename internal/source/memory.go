@@ -95,7 +95,7 @@ type Memory struct {
 }
 
 // record is what a format said of a version of some files: a description, or
-// an error. It is immutable.
+// an error. It is immutable once it is finished.
 type record struct {
 	key      adapter.ID
 	d        *adapter.Description
@@ -106,6 +106,10 @@ type record struct {
 	modified time.Time
 	size     int64
 	keys     func() map[string]struct{}
+
+	plan    sync.Once
+	planner any // the reader for those who only ask what it touches
+	planErr error
 }
 
 // has says whether the description names a member.
@@ -240,6 +244,16 @@ func (m *Memory) recall(ctx context.Context, n *Node) *record {
 
 // current says whether all files have the stamps of the record.
 func (n *Node) current(ctx context.Context, r *record) bool {
+	if len(r.files) < 8*lookers {
+		l := looksOf(ctx)
+		for _, f := range r.files {
+			if stamp, err := n.stampNow(ctx, l, f.Name); err != nil || stamp != f.Stamp {
+				l.end()
+				return false
+			}
+		}
+		return true
+	}
 	names := make([]string, len(r.files))
 	for i, f := range r.files {
 		names[i] = f.Name

@@ -102,9 +102,9 @@ func (n *Node) Unwrap() adapter.Adapter {
 func (n *Node) seen(r *record) adapter.Adapter {
 	switch r.d.Family {
 	case structure.FamilyArray:
-		return array{n}
+		return array{n, r}
 	case structure.FamilyTable:
-		return table{n}
+		return table{n, r}
 	case structure.FamilyContainer:
 		return container{n, r}
 	default:

@@ -4,11 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash"
 	"iter"
-	"sync"
+	"slices"
 
 	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/errdef"
@@ -19,7 +18,7 @@ import (
 // It is immutable once made.
 type pin struct {
 	d      *adapter.Description
-	stamps map[string]adapter.Stamp
+	stamps stampSet
 	// Names whose stamps are not trusted.
 	racy map[string]bool
 	// reader opened without files behind it, for what needs none.
@@ -30,45 +29,103 @@ type pin struct {
 	baseTrusted bool
 }
 
+// stampSet has the stamps of files by name.
+type stampSet struct {
+	names  []string
+	stamps []adapter.Stamp
+	index  map[string]int // nil for few
+}
+
+func newStampSet(names []string, stamps []adapter.Stamp) stampSet {
+	s := stampSet{names: names, stamps: stamps}
+	if len(names) > fewFiles {
+		s.index = make(map[string]int, len(names))
+		for i, name := range names {
+			s.index[name] = i
+		}
+	}
+	return s
+}
+
+func (s *stampSet) of(name string) (adapter.Stamp, bool) {
+	i, ok := s.index[name]
+	if s.index == nil {
+		i = slices.Index(s.names, name)
+		ok = i >= 0
+	}
+	if !ok {
+		return adapter.Stamp{}, false
+	}
+	return s.stamps[i], true
+}
+
 // holds says whether a file with this stamp is still what was pinned. What is
 // only ever appended to may have grown.
 func (p *pin) holds(name string, now adapter.Stamp) bool {
-	pinned := p.stamps[name]
+	pinned, _ := p.stamps.of(name)
 	return now == pinned || appended(p.d, pinned, now)
 }
 
 // pinned makes a version of what d and the touched files are now.
 func (n *Node) pinned(ctx context.Context, d *adapter.Description, reader any, touched iter.Seq[string]) (adapter.Version, error) {
-	p := &pin{d: d, stamps: make(map[string]adapter.Stamp, len(d.Files)+8), reader: reader}
-	names := make([]string, 0, len(d.Files)+8)
+	p := &pin{d: d, reader: reader}
+	names := make([]string, 0, len(d.Files)+1)
 	for _, f := range d.Files {
 		names = append(names, f.Name)
-		p.stamps[f.Name] = f.Stamp
 	}
-	described := len(names)
-	for name := range touched {
-		if _, ok := p.stamps[name]; !ok {
-			p.stamps[name] = adapter.Stamp{}
-			names = append(names, name)
+	known := len(names)
+	if known <= fewFiles {
+		for name := range touched {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
 		}
+	} else {
+		names = distinct(names, touched)
 	}
 	stamps, err := n.look(ctx, names)
 	if err != nil {
 		return adapter.Version{}, err
 	}
 	for i, f := range d.Files {
-		if !p.holds(f.Name, stamps[i]) {
+		if now := stamps[i]; now != f.Stamp && !appended(d, f.Stamp, now) {
+			looksOf(ctx).end()
 			return adapter.Version{}, fmt.Errorf("%s: %w", n.item.Path, errdef.ErrChanged)
 		}
 	}
+	p.stamps = newStampSet(names, stamps)
+	return n.versionOf(p, known), nil
+}
+
+// fewFiles is up to how many files a list is searched from its beginning.
+const fewFiles = 8
+
+// distinct adds to names what they lack of touched.
+func distinct(names []string, touched iter.Seq[string]) []string {
+	have := make(map[string]struct{}, len(names)+fewFiles)
+	for _, name := range names {
+		have[name] = struct{}{}
+	}
+	for name := range touched {
+		if _, ok := have[name]; !ok {
+			have[name] = struct{}{}
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// versionOf is the version of a pin, of whose files the first so many are those
+// of the description.
+func (n *Node) versionOf(p *pin, described int) adapter.Version {
 	h := sha256.New()
-	id := n.identify(d)
+	id := n.identify(p.d)
 	_, _ = h.Write(id[:])
 	v := adapter.Version{Trusted: true, Pin: p}
 	p.baseTrusted = true
-	for i, name := range names {
-		p.stamps[name] = stamps[i]
-		if !n.wall.Trusted(within(n.item.Dir, name), stamps[i]) {
+	for i, name := range p.stamps.names {
+		stamp := p.stamps.stamps[i]
+		if !n.wall.Trusted(within(n.item.Dir, name), stamp) {
 			if p.racy == nil {
 				p.racy = map[string]bool{}
 			}
@@ -76,54 +133,17 @@ func (n *Node) pinned(ctx context.Context, d *adapter.Description, reader any, t
 			v.Trusted = false
 			p.baseTrusted = p.baseTrusted && i >= described
 		}
-		hashFile(h, name, stamps[i])
-		if at := stamps[i].Modified(); !stamps[i].Absent && at.After(v.Modified) {
+		hashFile(h, name, stamp)
+		if at := stamp.Modified(); !stamp.Absent && at.After(v.Modified) {
 			v.Modified = at
 		}
 	}
 	p.base = id
-	if d.AppendOnly {
-		p.base, p.baseTrusted = n.lasting(d), true
+	if p.d.AppendOnly {
+		p.base, p.baseTrusted = n.lasting(p.d), true
 	}
 	v.ID = adapter.ID(h.Sum(nil)[:16])
-	return v, nil
-}
-
-// lookers is how many files are looked at a time when there are many.
-const lookers = 8
-
-// look takes the stamps of files; one that is not there is Absent.
-func (n *Node) look(ctx context.Context, names []string) ([]adapter.Stamp, error) {
-	stamps := make([]adapter.Stamp, len(names))
-	errs := make([]error, len(names))
-	one := func(i int) {
-		stamp, _, err := n.wall.Stat(ctx, within(n.item.Dir, names[i]))
-		if errors.Is(err, errdef.ErrNotFound) || errors.Is(err, errdef.ErrGone) {
-			stamp, err = adapter.Stamp{Absent: true}, nil
-		}
-		stamps[i], errs[i] = stamp, err
-	}
-	if len(names) < 8*lookers {
-		for i := range names {
-			one(i)
-		}
-		return stamps, errors.Join(errs...)
-	}
-	var all sync.WaitGroup
-	for part := range lookers {
-		all.Go(func() {
-			for i := part; i < len(names); i += lookers {
-				one(i)
-			}
-		})
-	}
-	all.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return nil, err // the first will do: there may be a million
-		}
-	}
-	return stamps, nil
+	return v
 }
 
 func hashFile(h hash.Hash, name string, s adapter.Stamp) {
@@ -195,7 +215,8 @@ func (p *pin) block(touched iter.Seq[string], which ...int64) adapter.BlockID {
 	hashInts(h, which)
 	trusted := p.baseTrusted
 	for name := range touched {
-		hashFile(h, name, p.stamps[name])
+		stamp, _ := p.stamps.of(name)
+		hashFile(h, name, stamp)
 		trusted = trusted && !p.racy[name]
 	}
 	return adapter.BlockID{ID: adapter.ID(h.Sum(nil)[:16]), Trusted: trusted}

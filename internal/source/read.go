@@ -12,7 +12,10 @@ import (
 )
 
 // array is a node that was described as one.
-type array struct{ node *Node }
+type array struct {
+	node *Node
+	r    *record
+}
 
 var _ adapter.Array = array{}
 
@@ -24,7 +27,7 @@ func (a array) Describe(ctx context.Context) (*adapter.Description, adapter.Vers
 // Version implements [adapter.Array].
 func (a array) Version(ctx context.Context, d *adapter.Description, sel ndslice.Selection) (v adapter.Version, err error) {
 	err = a.node.shielded(func() error {
-		r, err := opened[adapter.ArrayReader](a.node, nil, d)
+		r, err := planner[adapter.ArrayReader](a.node, a.r, d)
 		if err == nil {
 			v, err = a.node.pinned(ctx, d, r, r.Touches(sel))
 		}
@@ -71,7 +74,10 @@ func (a array) ReadBlock(ctx context.Context, v adapter.Version, block []int64) 
 }
 
 // table is a node that was described as one.
-type table struct{ node *Node }
+type table struct {
+	node *Node
+	r    *record
+}
 
 var _ adapter.Table = table{}
 
@@ -83,7 +89,7 @@ func (t table) Describe(ctx context.Context) (*adapter.Description, adapter.Vers
 // Version implements [adapter.Table].
 func (t table) Version(ctx context.Context, d *adapter.Description, partitions []int) (v adapter.Version, err error) {
 	err = t.node.shielded(func() error {
-		r, err := opened[adapter.TableReader](t.node, nil, d)
+		r, err := planner[adapter.TableReader](t.node, t.r, d)
 		if err == nil {
 			v, err = t.node.pinned(ctx, d, r, touchedBy(r, partitions))
 		}
@@ -138,6 +144,20 @@ func (t table) ReadColumns(ctx context.Context, v adapter.Version, partition int
 	}
 	c.Cost = measured(c.Cost, cost)
 	return c, nil
+}
+
+// planner is a reader that must not touch files: it is asked which ones a read
+// would. It is made once for a description that is remembered.
+func planner[R any](n *Node, r *record, d *adapter.Description) (R, error) {
+	if r.d != d {
+		return opened[R](n, nil, d)
+	}
+	r.plan.Do(func() { r.planner, r.planErr = opened[any](n, nil, d) })
+	made, ok := r.planner.(R)
+	if r.planErr == nil && !ok {
+		return opened[R](n, nil, d) // which says why not
+	}
+	return made, r.planErr
 }
 
 // opened makes the format's reader; without a session it is one that must not

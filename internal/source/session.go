@@ -54,7 +54,13 @@ func within(dir, name string) string {
 	if rooted, ok := strings.CutPrefix(name, "/"); ok {
 		return rooted
 	}
-	return path.Join(dir, name)
+	if !valid(name) {
+		return path.Join(dir, name) // what that is, the wall says
+	}
+	if dir == "." {
+		return name
+	}
+	return dir + "/" + name
 }
 
 // Names implements [adapter.Source].
@@ -130,7 +136,7 @@ func (s *session) expected(name string) error {
 	if s.pin == nil {
 		return nil
 	}
-	if _, ok := s.pin.stamps[name]; !ok {
+	if _, ok := s.pin.stamps.of(name); !ok {
 		return fmt.Errorf("%s: is read without having been named as touched, which is a fault in the format: %w", name, errdef.ErrUnprocessable)
 	}
 	return nil

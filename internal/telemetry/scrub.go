@@ -22,6 +22,9 @@ type scrubber struct{ slog.Handler }
 
 // Handle implements [slog.Handler].
 func (s scrubber) Handle(ctx context.Context, r slog.Record) error {
+	if !suspect(r) {
+		return s.Handler.Handle(ctx, r)
+	}
 	clean := slog.NewRecord(r.Time, r.Level, scrub(r.Message), r.PC)
 	r.Attrs(func(a slog.Attr) bool {
 		clean.AddAttrs(scrubAttr(a))
@@ -29,6 +32,26 @@ func (s scrubber) Handle(ctx context.Context, r slog.Record) error {
 	})
 	return s.Handler.Handle(ctx, clean)
 }
+
+// suspect tells whether there is anything in a record to look at closely, which
+// is seldom so in the lines of which there are most.
+func suspect(r slog.Record) bool {
+	found := mayHold(r.Message)
+	r.Attrs(func(a slog.Attr) bool {
+		switch a.Value.Kind() {
+		case slog.KindString:
+			found = found || mayHold(a.Value.String())
+		case slog.KindBool, slog.KindDuration, slog.KindFloat64, slog.KindInt64, slog.KindTime, slog.KindUint64:
+		default:
+			found = true
+		}
+		return !found
+	})
+	return found
+}
+
+// mayHold tells whether a text could hold a credential.
+func mayHold(text string) bool { return strings.ContainsAny(text, "=%") }
 
 // WithAttrs implements [slog.Handler].
 func (s scrubber) WithAttrs(attrs []slog.Attr) slog.Handler {
@@ -63,7 +86,7 @@ func scrubAttr(a slog.Attr) slog.Attr {
 }
 
 func scrub(text string) string {
-	if !strings.ContainsAny(text, "=%") {
+	if !mayHold(text) {
 		return text
 	}
 	return secrets.ReplaceAllString(text, "${1}…")

@@ -3,13 +3,15 @@
 package telemetry
 
 import (
-	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -30,6 +32,7 @@ type Telemetry struct {
 	read     prometheus.Counter
 	blocks   prometheus.Counter
 	inFlight prometheus.Gauge
+	bound    sync.Map // of counters by labels
 }
 
 // New returns a telemetry with a registry of its own, which logs to log.
@@ -78,7 +81,7 @@ func (t *Telemetry) Counter(name, help string, value func() float64) error {
 
 // requestIDHeader carries the id by which a client's error and a log line are
 // brought together.
-const requestIDHeader = "X-Tiled-Request-ID"
+const requestIDHeader = "X-Tiled-Request-Id" // as net/http writes it
 
 // Wrap gives each request an id, a log line and counters, and turns a panic
 // into a 500.
@@ -87,34 +90,44 @@ func (t *Telemetry) Wrap(next http.Handler) http.Handler {
 		start := time.Now()
 		t.inFlight.Inc()
 		defer t.inFlight.Dec()
-		id := requestID()
-		w.Header().Set(requestIDHeader, id)
-		out := &recorder{ResponseWriter: w}
-		seen := &httpapi.Observation{}
+		a := &answer{recorder: recorder{ResponseWriter: w}, id: requestID()}
+		a.field[0] = a.id
+		w.Header()[requestIDHeader] = a.field[:]
 		defer func() {
 			cause := recover()
-			t.observe(r, out, seen.Seen(), id, time.Since(start))
+			t.observe(r, a, time.Since(start))
 			if cause != nil {
-				t.panicked(out, r, id, cause)
+				t.panicked(a, r, cause)
 			}
 		}()
-		next.ServeHTTP(out, r.WithContext(httpapi.WithObservation(r.Context(), seen)))
+		next.ServeHTTP(&a.recorder, r.WithContext(httpapi.WithObservation(r.Context(), &a.seen)))
 	})
 }
 
+// answer is what is kept of one request while it is answered.
+type answer struct {
+	recorder
+	seen  httpapi.Observation
+	id    string
+	field [1]string // the id as a header field
+}
+
+// requestID is unique enough to find one line in a log; it is no secret.
 func requestID() string {
 	var b [8]byte
-	_, _ = rand.Read(b[:]) // crypto/rand does not fail
-	return hex.EncodeToString(b[:])
+	var text [2 * len(b)]byte
+	binary.BigEndian.PutUint64(b[:], rand.Uint64()) //nolint:gosec // see above
+	hex.Encode(text[:], b[:])
+	return string(text[:])
 }
 
 // panicked answers for a handler that did not: a cut connection if the answer
 // had begun, else a 500.
-func (t *Telemetry) panicked(w *recorder, r *http.Request, id string, cause any) {
+func (t *Telemetry) panicked(w *answer, r *http.Request, cause any) {
 	if cause == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so too
 		panic(cause) //nolint:forbidigo // passed on to net/http, which cuts the connection
 	}
-	t.log.LogAttrs(r.Context(), slog.LevelError, "panic", slog.String("id", id), slog.String("path", r.URL.Path), slog.Any("cause", cause), slog.String("stack", string(debug.Stack())))
+	t.log.LogAttrs(r.Context(), slog.LevelError, "panic", slog.String("id", w.id), slog.String("path", r.URL.Path), slog.Any("cause", cause), slog.String("stack", string(debug.Stack())))
 	if w.status != 0 {
 		panic(http.ErrAbortHandler) //nolint:forbidigo // half an answer must not look like a whole one
 	}
@@ -125,10 +138,12 @@ func (t *Telemetry) panicked(w *recorder, r *http.Request, id string, cause any)
 	h.Del("Content-Length")
 	h.Del("Content-Encoding")
 	w.WriteHeader(http.StatusInternalServerError)
-	_, _ = fmt.Fprintf(w, `{"detail":"internal error; the server's log has more under request id %s"}`, id) // nobody to tell
+	_, _ = fmt.Fprintf(w, `{"detail":"internal error; the server's log has more under request id %s"}`, w.id) // nobody to tell
 }
 
-func (t *Telemetry) observe(r *http.Request, w *recorder, seen httpapi.Seen, id string, took time.Duration) {
+// observe counts and logs a request that was answered.
+func (t *Telemetry) observe(r *http.Request, w *answer, took time.Duration) {
+	seen := w.seen.Seen()
 	status := w.status
 	if status == 0 {
 		status = http.StatusOK
@@ -140,25 +155,57 @@ func (t *Telemetry) observe(r *http.Request, w *recorder, seen httpapi.Seen, id 
 	if endpoint == "" {
 		endpoint = "other"
 	}
-	t.requests.WithLabelValues(endpoint, method(r.Method), strconv.Itoa(status)).Inc()
-	t.latency.WithLabelValues(endpoint, seen.Family).Observe(took.Seconds())
-	t.sent.WithLabelValues(endpoint).Add(float64(w.bytes))
-	t.opens.Add(float64(seen.Opens))
-	t.read.Add(float64(seen.BytesRead))
-	t.blocks.Add(float64(seen.Blocks))
+	c := t.countersOf(labels{endpoint, seen.Family, method(r.Method), status})
+	c.requests.Inc()
+	c.latency.Observe(took.Seconds())
+	c.sent.Add(float64(w.bytes))
+	if seen.Blocks > 0 || seen.Opens > 0 || seen.BytesRead > 0 {
+		t.opens.Add(float64(seen.Opens))
+		t.read.Add(float64(seen.BytesRead))
+		t.blocks.Add(float64(seen.Blocks))
+	}
 	level := slog.LevelInfo
 	if status >= http.StatusInternalServerError && status != http.StatusServiceUnavailable {
 		level = slog.LevelError
 	}
-	attrs := []slog.Attr{
-		slog.String("method", method(r.Method)), slog.String("path", r.URL.Path), slog.Int("status", status), slog.Int64("bytes", w.bytes),
-		slog.Float64("ms", float64(took.Microseconds())/1000), slog.String("id", id),
+	if !t.log.Enabled(r.Context(), level) {
+		return
 	}
+	line := slog.NewRecord(time.Now(), level, "request", 0)
+	line.AddAttrs(slog.String("method", method(r.Method)), slog.String("path", r.URL.Path), slog.Int("status", status), slog.Int64("bytes", w.bytes),
+		slog.Float64("ms", float64(took.Microseconds())/1000), slog.String("id", w.id))
 	if t.log.Enabled(r.Context(), slog.LevelDebug) {
-		attrs = append(attrs, slog.String("query", withoutKey(r)), slog.String("endpoint", endpoint), slog.String("family", seen.Family),
+		line.AddAttrs(slog.String("query", withoutKey(r)), slog.String("endpoint", endpoint), slog.String("family", seen.Family),
 			slog.Int64("blocks", seen.Blocks), slog.Int64("opens", seen.Opens), slog.Int64("read", seen.BytesRead))
 	}
-	t.log.LogAttrs(r.Context(), level, "request", attrs...)
+	_ = t.log.Handler().Handle(r.Context(), line) // nobody to tell
+}
+
+// labels are those of one request. There are few of them: whoever asks cannot
+// make up any.
+type labels struct {
+	endpoint, family, method string
+	status                   int
+}
+
+// counters are those of all requests with the same labels.
+type counters struct {
+	requests, sent prometheus.Counter
+	latency        prometheus.Observer
+}
+
+// countersOf looks up the counters once for each kind of request.
+func (t *Telemetry) countersOf(l labels) *counters {
+	if known, ok := t.bound.Load(l); ok {
+		return known.(*counters) // the map holds nothing else
+	}
+	c := &counters{
+		requests: t.requests.WithLabelValues(l.endpoint, l.method, strconv.Itoa(l.status)),
+		sent:     t.sent.WithLabelValues(l.endpoint),
+		latency:  t.latency.WithLabelValues(l.endpoint, l.family),
+	}
+	t.bound.Store(l, c)
+	return c
 }
 
 // withoutKey is the query without credentials.

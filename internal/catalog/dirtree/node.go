@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,7 +18,7 @@ import (
 // node makes the adapter of an item in a folder. Nothing is looked at, so a
 // link is followed only when it is described.
 func (t *Tree) node(at string, it *item) adapter.Adapter {
-	full := path.Join(at, it.names[0])
+	full := under(at, it.names[0])
 	switch {
 	case it.format != nil:
 		return t.leaf(at, it, it.format)
@@ -31,6 +30,14 @@ func (t *Tree) node(at string, it *item) adapter.Adapter {
 		return t.inFolder(full, it)
 	}
 	return t.inFile(at, it)
+}
+
+// under is the name behind the wall of an entry of a folder.
+func under(folder, entry string) string {
+	if folder == "." {
+		return entry
+	}
+	return folder + "/" + entry
 }
 
 // inFolder is the node of a folder: one item, or a container.
@@ -50,7 +57,7 @@ func (t *Tree) inFile(at string, it *item) adapter.Adapter {
 	if f != nil {
 		return t.leaf(at, it, f)
 	}
-	return blob{Node: t.leaf(at, it, anyBytes{mediaType}), tree: t, full: path.Join(at, it.names[0]), mediaType: mediaType}
+	return blob{Node: t.leaf(at, it, anyBytes{mediaType}), tree: t, full: under(at, it.names[0]), mediaType: mediaType}
 }
 
 func (t *Tree) leaf(at string, it *item, f adapter.Format) *source.Node {
@@ -60,7 +67,7 @@ func (t *Tree) leaf(at string, it *item, f adapter.Format) *source.Node {
 		if it.format != nil {
 			name = strings.ReplaceAll(it.group, "\x00", "*")
 		}
-		it.node = source.New(t.wall, t.memory, f, source.Item{Tree: t.opts.Name, Path: path.Join(at, name), Dir: at, Names: it.names}, nil)
+		it.node = source.New(t.wall, t.memory, f, source.Item{Tree: t.opts.Name, Path: under(at, name), Dir: at, Names: it.names}, nil)
 	})
 	return it.node.Fork()
 }
@@ -124,7 +131,7 @@ type link struct {
 
 // follow looks where the link leads, and makes the node of that.
 func (l *link) follow(ctx context.Context) (adapter.Adapter, error) {
-	full := path.Join(l.at, l.item.names[0])
+	full := under(l.at, l.item.names[0])
 	_, mode, err := l.tree.wall.Stat(ctx, full)
 	if errors.Is(err, errdef.ErrNotFound) {
 		err = fmt.Errorf("%s: is a link that leads nowhere: %w", full, errdef.ErrGone)

@@ -9,5 +9,5 @@ import "errors"
 var ErrNotAvailableOffline = errors.New("not available offline")
 
 // ErrFull says that a body found no room in a cache that was told not to give anything
-// up ([Options.ErrorIfFull]). Errors that wrap it name the URL.
+// up ([Options.ErrorIfFull]).
 var ErrFull = errors.New("the cache is full")

@@ -5,6 +5,7 @@ package httpcache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -144,10 +145,12 @@ func (f *flight) run(ctx context.Context, x *exchange, held *variant) {
 	defer x.t.flights.remove(f)
 	asked, mark := time.Now(), x.t.purges.mark()
 	x.t.counts.requests.Add(1)
-	answer, err := x.t.o.Next.RoundTrip(question(ctx, x.r, held))
+	asking := question(ctx, x.r, held)
+	answer, err := x.t.o.Next.RoundTrip(asking)
 	now := time.Now()
 	if err == nil {
 		f.own = perishable(answer.Header)
+		x.t.resumable(asking, answer)
 	}
 	switch {
 	case err != nil:
@@ -251,6 +254,11 @@ func (f *flight) arrived(ctx context.Context, x *exchange, answer *http.Response
 	v.Response = t.policy.Parse(v.Status, v.Header, asked, now)
 	storable, _ := t.policy.Storable(&x.q, &v.Response)
 	storable = storable && v.Size <= t.o.MaxBody && len(answer.Trailer) == 0
+	if storable && t.full(max(v.Size, -v.Size*chunkBytes)) {
+		_ = answer.Body.Close() // it is not wanted
+		f.failed(x, nil, fmt.Errorf("%s: %w", x.id.url, ErrFull), now)
+		return
+	}
 	f.answer = answer
 	if !storable || !f.reserve(max(v.Size, chunkBytes)) {
 		f.mode = alone
@@ -264,6 +272,18 @@ func (f *flight) arrived(ctx context.Context, x *exchange, answer *http.Response
 	}
 	f.pump(ctx, x, v, mark)
 }
+
+// full tells of a cache that has no room for n bytes and may not make any.
+func (t *Transport) full(n int64) bool {
+	if !t.o.ErrorIfFull {
+		return false
+	}
+	s := t.o.Store.Stats()
+	return s.Bytes+n+headRoom > s.Capacity
+}
+
+// headRoom is what the heads of a response and its record may take.
+const headRoom = 16 << 10
 
 // reserve makes the room for this body at least n, or tells that there is none.
 func (f *flight) reserve(n int64) bool {
@@ -384,6 +404,8 @@ func (f *flight) fill(w *store.Writer, announced bool) error {
 			return nil
 		case err != nil:
 			return err
+		case !announced && f.t.full(2*f.size+chunkBytes): // stores reserve ahead
+			return ErrFull
 		case !announced && (f.size > f.t.o.MaxBody || !f.reserve(f.size)):
 			return errTooLong
 		}

@@ -4,7 +4,18 @@
 
 package httpcache
 
-import "golang.org/x/sys/unix"
+import (
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// owned tells whether a file is this user's.
+func owned(about os.FileInfo) bool {
+	of, ok := about.Sys().(*syscall.Stat_t)
+	return ok && int(of.Uid) == os.Getuid()
+}
 
 // free is the bytes that a user may still write to the disk of dir; 0 if that cannot be
 // known.

@@ -40,6 +40,14 @@ type Options struct {
 	// them, or anything that is theirs alone and stays. Empty: each request's credentials
 	// name who asks.
 	Principal string
+	// Identify, where Principal is empty, finds out who stands behind the credentials of a
+	// request: a name that stays when they are renewed. It is asked once for each, and what
+	// it says is kept, so that it is known offline too. An error, or "", leaves the
+	// credentials to stand for themselves. It must not use this transport.
+	Identify func(*http.Request) (string, error)
+	// ErrorIfFull makes a full cache an error, [ErrFull], in place of giving up what is
+	// worth least: for who fills it on purpose.
+	ErrorIfFull bool
 	// Selecting names request fields that select a representation although the server may
 	// not say so in Vary. Tiled chooses by Accept and does not say it.
 	Selecting []string
@@ -75,6 +83,7 @@ type Transport struct {
 	nonce   string
 	serial  atomic.Uint64
 	purges  purges
+	known   known
 	inAir   atomic.Int64
 	seed    maphash.Seed
 	locks   [16]sync.Mutex // of records
@@ -154,12 +163,14 @@ type Stats struct {
 	Hits, Confirmed, Stale, Misses, Collapsed, Refused int64
 	// Stored is how many responses were kept, StoreErrors what the store could not do.
 	Stored, StoreErrors int64
+	// Resumed bodies went on by a range where the connection broke.
+	Resumed int64
 	// Requests were sent, Received is the bytes of bodies that came back.
 	Requests, Received int64
 }
 
 type counters struct {
-	hits, confirmed, stale, misses, collapsed, refused, stored, storeErrors, requests, received atomic.Int64
+	hits, confirmed, stale, misses, collapsed, refused, stored, storeErrors, resumed, requests, received atomic.Int64
 }
 
 // Stats returns the counters.
@@ -167,7 +178,7 @@ func (t *Transport) Stats() Stats {
 	c := &t.counts
 	return Stats{
 		Hits: c.hits.Load(), Confirmed: c.confirmed.Load(), Stale: c.stale.Load(), Misses: c.misses.Load(), Collapsed: c.collapsed.Load(),
-		Refused: c.refused.Load(), Stored: c.stored.Load(), StoreErrors: c.storeErrors.Load(), Requests: c.requests.Load(), Received: c.received.Load(),
+		Refused: c.refused.Load(), Stored: c.stored.Load(), StoreErrors: c.storeErrors.Load(), Resumed: c.resumed.Load(), Requests: c.requests.Load(), Received: c.received.Load(),
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -385,11 +386,13 @@ func TestFolderThatCannotBe(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := newOrigin(t, fresh)
-	c := newTransport(t, httpcache.Place{Dir: file}, httpcache.Options{})
-	get(t, c, o.URL+"/a", "")
-	get(t, c, o.URL+"/a", "")
-	if o.asked.Load() != 1 {
-		t.Errorf("%d requests", o.asked.Load())
+	var log strings.Builder
+	c := newTransport(t, httpcache.Place{Dir: file}, httpcache.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	for range 5 {
+		get(t, c, o.URL+"/a", "")
+	}
+	if n := strings.Count(log.String(), "\n"); o.asked.Load() != 1 || n != 1 || !strings.Contains(log.String(), "level=WARN") {
+		t.Errorf("%d requests, %d lines:\n%s", o.asked.Load(), n, log.String())
 	}
 }
 

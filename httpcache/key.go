@@ -23,8 +23,9 @@ type identity struct {
 }
 
 // identify takes a request apart. Nothing of the path or query is normalised: two
-// spellings are two keys, which costs a miss and can mix nothing up.
-func (t *Transport) identify(r *http.Request) identity {
+// spellings are two keys, which costs a miss and can mix nothing up. ask allows to ask
+// who it is.
+func (t *Transport) identify(r *http.Request, ask bool) identity {
 	query, secrets := t.splitQuery(r.URL.RawQuery)
 	u := url.URL{Scheme: r.URL.Scheme, Host: r.URL.Host, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: query, ForceQuery: r.URL.ForceQuery}
 	id := identity{url: u.String()}
@@ -43,6 +44,11 @@ func (t *Transport) identify(r *http.Request) identity {
 	}
 	if len(secrets) > 0 {
 		id.principal = digest(append([]string{"secrets"}, secrets...)...)
+		if t.o.Identify != nil {
+			if name := t.owner(r, id.principal, ask); name != "" {
+				id.principal = digest("principal", name)
+			}
+		}
 	}
 	return id
 }

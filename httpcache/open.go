@@ -7,15 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/terrazzo-data/terrazzo/errdef"
 	"github.com/terrazzo-data/terrazzo/internal/stores/disk"
 	"github.com/terrazzo-data/terrazzo/internal/stores/memory"
+	"github.com/terrazzo-data/terrazzo/store"
 )
 
 // Place says where a cache lies. The zero value is 256 MiB of memory.
@@ -25,18 +28,21 @@ type Place struct {
 	// Dir is a folder on a local disk that any number of processes may share; "" is none.
 	// It is made with mode 0700.
 	Dir string
-	// Capacity bounds the files in Dir; 0 is the least of 20 GiB and a tenth of what is free
-	// there and held already.
+	// Capacity bounds the files in Dir; 0 is the least of 20 GiB, a tenth of what is free
+	// there and held already, and what the user's quota allows.
 	Capacity int64
 }
 
 // DefaultMemory is the memory of a [Place] that does not say.
 const DefaultMemory = 256 << 20
 
-// Open makes the stores for a place and a transport over them, which closes them. A
-// folder that cannot be used (a network file system, no right to write, a lock that is
-// not to be had) is left alone with one warning, and the cache is in memory.
-// errdef.ErrInvalid says what is wrong with the arguments.
+// Open makes the stores for a place and a transport over them, which closes them. What
+// is held beyond the capacity is given up at once. A folder on a network file system is
+// left alone with one warning, and one of this user's own for temporary files is used;
+// one that cannot be used at all (no right to write, a lock that is not to be had)
+// likewise, and the cache is in memory. A disk that fails later, because it is full, say,
+// is read but not written for a minute, and memory is used. errdef.ErrInvalid says what
+// is wrong with the arguments.
 func Open(p Place, o Options) (*Transport, error) {
 	if p.Memory < 0 || p.Capacity < 0 || o.Store != nil {
 		return nil, fmt.Errorf("http cache: sizes are not negative, and Open makes the store: %w", errdef.ErrInvalid)
@@ -49,37 +55,73 @@ func Open(p Place, o Options) (*Transport, error) {
 		return nil, fmt.Errorf("http cache: %w", err)
 	}
 	o.Store = m
-	d, err := openDisk(p)
-	if d != nil {
-		o.Store, o.Front = d, m
-	}
 	t, failed := New(o)
 	if failed != nil {
-		if d != nil {
-			failed = errors.Join(failed, d.Close())
-		}
 		return nil, failed
 	}
+	d, used, err := openDisk(p, disk.Open)
 	if d != nil {
+		t.o.Store, t.o.Front = &sheltered{disk: d, memory: m, failed: t.storeFailed, begun: time.Now()}, m
 		t.closers = append(t.closers, d.Close)
 	}
 	if err != nil {
-		t.o.Logger.LogAttrs(context.Background(), slog.LevelWarn, "the folder of the http cache cannot be used; caching in memory", slog.String("folder", p.Dir), slog.String("error", err.Error()))
+		if used == "" {
+			used = "memory"
+		}
+		t.o.Logger.LogAttrs(context.Background(), slog.LevelWarn, "the folder of the http cache cannot be used; another place is",
+			slog.String("folder", p.Dir), slog.String("place", used), slog.String("error", err.Error()))
 	}
 	return t, nil
 }
 
-func openDisk(p Place) (*disk.Store, error) {
+// openDisk opens the folder of p, or, if that is on a network file system, one for
+// temporary files. err says why p.Dir is not used, dir what is.
+func openDisk(p Place, open func(disk.Options) (*disk.Store, error)) (d *disk.Store, dir string, err error) {
 	if p.Dir == "" {
-		return nil, nil //nolint:nilnil // none was asked for
+		return nil, "", nil
 	}
+	d, err = openFolder(p, open)
+	if !errors.Is(err, errdef.ErrUnsupported) {
+		return d, p.Dir, err
+	}
+	if p.Dir, dir = temporary(), ""; p.Dir != "" {
+		var failed error
+		if d, failed = openFolder(p, open); failed == nil {
+			dir = p.Dir
+		}
+	}
+	return d, dir, err
+}
+
+func openFolder(p Place, open func(disk.Options) (*disk.Store, error)) (*disk.Store, error) {
 	if err := os.MkdirAll(p.Dir, 0o700); err != nil {
 		return nil, err
 	}
 	if p.Capacity == 0 {
 		p.Capacity = capacity(p.Dir)
 	}
-	return disk.Open(disk.Options{Dir: p.Dir, Capacity: p.Capacity})
+	d, err := open(disk.Options{Dir: p.Dir, Capacity: p.Capacity})
+	if err != nil {
+		return nil, err
+	}
+	// Asking for room for nothing gives up what is beyond the bound.
+	if w, err := d.Put(context.Background(), "cull", store.Meta{}); err == nil {
+		w.Abort()
+	}
+	return d, nil
+}
+
+// temporary is a folder of this user's own among the temporary files, or "" if another
+// user has taken its name.
+func temporary() string {
+	dir := filepath.Join(os.TempDir(), "terrazzo-http-"+strconv.Itoa(os.Getuid()))
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return ""
+	}
+	if about, err := os.Lstat(dir); err != nil || !about.IsDir() || about.Mode().Perm() != 0o700 || !owned(about) {
+		return ""
+	}
+	return dir
 }
 
 // Bounds of the default capacity.
@@ -99,7 +141,11 @@ func capacity(dir string) int64 {
 		}
 		return nil // what cannot be looked at is not counted
 	})
-	return min(mostCapacity, max(leastCapacity, (free(dir)+held)/10))
+	most := int64(mostCapacity)
+	if left := quota(dir); left < most-held {
+		most = max(0, left+held)
+	}
+	return max(leastCapacity, min(most, (free(dir)+held)/10))
 }
 
 // Entry is what is held of a URL.
@@ -117,7 +163,7 @@ type Entry struct {
 // Inspect lists the representations that are held of what r asks for, by whoever r's
 // credentials or Options.Principal name. It sends nothing.
 func (t *Transport) Inspect(r *http.Request) []Entry {
-	id := t.identify(r)
+	id := t.identify(r, false)
 	rec := t.load(r.Context(), recordKey(id))
 	if rec == nil {
 		return nil

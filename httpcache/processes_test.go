@@ -23,7 +23,14 @@ import (
 // TestMain is also the process that TestProcesses starts many of.
 func TestMain(m *testing.M) {
 	if url := os.Getenv("TEST_CACHE_URL"); url != "" {
-		os.Exit(work(url, os.Getenv("TEST_CACHE_DIR"), os.Getenv("TEST_CACHE_OPERATIONS")))
+		dir := os.Getenv("TEST_CACHE_DIR")
+		switch os.Getenv("TEST_CACHE_DISK") {
+		case "full":
+			os.Exit(onFullDisk(url, dir))
+		case "read-only":
+			os.Exit(onReadOnlyDisk(url, dir))
+		}
+		os.Exit(work(url, dir, os.Getenv("TEST_CACHE_OPERATIONS")))
 	}
 	os.Exit(m.Run())
 }
@@ -45,10 +52,21 @@ func work(url, dir, operations string) int {
 	if err != nil {
 		return 2
 	}
-	t, err := httpcache.Open(httpcache.Place{Memory: 1 << 16, Dir: dir, Capacity: bound}, httpcache.Options{})
+	t, err := httpcache.Open(httpcache.Place{Memory: 1 << 20, Dir: dir, Capacity: bound}, httpcache.Options{})
 	if err != nil {
 		return 2
 	}
+	if status := read(t, url, n); status != 0 {
+		return status
+	}
+	if t.Close() != nil {
+		return 2
+	}
+	return 0
+}
+
+// read reads resources at random and returns the status for what was wrong.
+func read(t *httpcache.Transport, url string, n int) int {
 	for range n {
 		which := rand.N(resources)
 		r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url+"/"+strconv.Itoa(which), nil)
@@ -67,21 +85,12 @@ func work(url, dir, operations string) int {
 			return 3
 		}
 	}
-	if t.Close() != nil {
-		return 2
-	}
 	return 0
 }
 
-// TestProcesses: many processes share a folder, and every other one is killed in the
-// middle of it; nobody gets a wrong body, the bound is kept, and nobody waits for the dead.
-func TestProcesses(t *testing.T) {
-	t.Parallel()
-	operations := "400"
-	if os.Getenv("TERRAZZO_TEST_LONG") != "" {
-		operations = "10000"
-	}
-	dir := filepath.Join(t.TempDir(), "cache")
+// numbered answers with the body of the number in the path.
+func numbered(t *testing.T) *httptest.Server {
+	t.Helper()
 	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, err := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/"))
 		if err != nil {
@@ -90,7 +99,20 @@ func TestProcesses(t *testing.T) {
 		w.Header().Set("Cache-Control", "max-age=3600")
 		_, _ = w.Write(bodyOf(n))
 	}))
-	defer origin.Close()
+	t.Cleanup(origin.Close)
+	return origin
+}
+
+// TestProcesses: many processes share a folder, and every other one is killed in the
+// middle of it; nobody gets a wrong body, the bound is kept, and nobody waits for the dead.
+func TestProcesses(t *testing.T) {
+	t.Parallel()
+	operations := "300"
+	if os.Getenv("TERRAZZO_TEST_LONG") != "" {
+		operations = "10000"
+	}
+	dir := filepath.Join(t.TempDir(), "cache")
+	origin := numbered(t)
 	start := func() *exec.Cmd {
 		cmd := exec.CommandContext(t.Context(), os.Args[0])
 		cmd.Env = append(os.Environ(), "TEST_CACHE_URL="+origin.URL, "TEST_CACHE_DIR="+dir, "TEST_CACHE_OPERATIONS="+operations)

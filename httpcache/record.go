@@ -24,6 +24,10 @@ import (
 // maxVariants bounds the representations of one URL that are kept.
 const maxVariants = 16
 
+// maxSkew is how far in the future a response may have come, by clocks that are being
+// set right.
+const maxSkew = 10 * time.Second
+
 // variant is the head of one stored response. Its body lies under a name that is never
 // used again, so that a head and a body cannot be mixed up.
 type variant struct {
@@ -65,8 +69,14 @@ func (t *Transport) load(ctx context.Context, key store.Key) *record {
 		t.storeFailed(fmt.Errorf("record: %w", err))
 		return nil
 	}
+	now := time.Now()
 	for _, s := range rec.Variants {
-		s.Response = t.policy.Parse(s.Status, s.Header, s.Asked, s.Received)
+		asked, received := s.Asked, s.Received
+		if received.After(now.Add(maxSkew)) {
+			// The clock was set back: how old it is cannot be known, so it counts as very old.
+			asked, received = time.Unix(0, 0), time.Unix(0, 0)
+		}
+		s.Response = t.policy.Parse(s.Status, s.Header, asked, received)
 	}
 	return &rec
 }

@@ -36,7 +36,7 @@ type exchange struct {
 // RoundTrip implements [http.RoundTripper]. Errors are those of Options.Next, or
 // [ErrNotAvailableOffline] with the URL.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	x := &exchange{t: t, r: r, id: t.identify(r), status: rfc9111.Status{Cache: t.o.Name}}
+	x := &exchange{t: t, r: r, id: t.identify(r, true), status: rfc9111.Status{Cache: t.o.Name}}
 	answer, err := x.serve()
 	if t.o.Logger.Enabled(r.Context(), slog.LevelDebug) {
 		text := x.status.String()

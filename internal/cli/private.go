@@ -36,6 +36,9 @@ func (c *proxyCommand) runPrivate(ctx context.Context, p *Program, o proxy.Optio
 	if c.Kind == proxy.KindTiled {
 		options.Selecting = []string{"Accept", "Accept-Encoding"}
 		options.Groups, options.Invalidates = proxy.MemberGroups, proxy.WrittenGroups
+		if options.Identify, err = personal.Identify(c.Origin, network); err != nil {
+			return err
+		}
 	}
 	cache, err := httpcache.Open(httpcache.Place{Memory: o.Memory, Dir: c.Disk, Capacity: o.DiskSize}, options)
 	if err != nil {

@@ -54,3 +54,65 @@ func TestPrivateProxy(t *testing.T) {
 	}
 	_ = answer.Body.Close()
 }
+
+// TestRenewedTokenKeepsTheCache: a client whose token was renewed finds what the token
+// before fetched; another user, and who made a token up, does not.
+func TestRenewedTokenKeepsTheCache(t *testing.T) {
+	t.Parallel()
+	owners := map[string]string{"Bearer a1": "alice", "Bearer a2": "alice", "Bearer b1": "bob"}
+	asked, who := 0, 0
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		owner := owners[r.Header.Get("Authorization")]
+		if r.URL.Path == "/prefix/api/v1/auth/whoami" {
+			if who++; owner == "" {
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			_, _ = io.WriteString(w, `{"uuid":"`+owner+`"}`)
+			return
+		}
+		asked++
+		w.Header().Set("Cache-Control", "max-age=3600")
+		_, _ = io.WriteString(w, "for "+r.Header.Get("Authorization"))
+	}))
+	defer origin.Close()
+	network := &http.Transport{}
+	identify, err := personal.Identify(origin.URL+"/prefix", network)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := httpcache.Open(httpcache.Place{}, httpcache.Options{Next: network, Identify: identify})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	h, err := personal.New(personal.Options{Origin: origin.URL + "/prefix", Transport: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(h)
+	defer s.Close()
+	for _, step := range [][2]string{
+		{"Bearer a1", "Bearer a1"},
+		{"Bearer a2", "Bearer a1"},
+		{"Bearer b1", "Bearer b1"},
+		{"Bearer made-up", "Bearer made-up"},
+		{"Apikey a1", "Apikey a1"},
+		{"Bearer a2", "Bearer a1"},
+	} {
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/x", nil)
+		r.Header.Set("Authorization", step[0])
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(answer.Body)
+		_ = answer.Body.Close()
+		if want := "for " + step[1]; string(body) != want {
+			t.Errorf("%s: %q, want %q", step[0], body, want)
+		}
+	}
+	if asked != 4 || who != 4 {
+		t.Errorf("%d requests for data and %d for who it is reached the origin, want 4 and 4", asked, who)
+	}
+}

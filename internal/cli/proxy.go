@@ -36,7 +36,8 @@ type proxyCommand struct {
 	Authorize      string        `help:"How a right to an answer is proven: metadata, revalidate or key." default:"metadata" enum:"metadata,revalidate,key"`
 	AuthTTL        time.Duration `name:"auth-ttl" help:"How long a proven right is remembered: the time that a revoked one lives on. 0 proves it each time." default:"30s"`
 	Fresh          []string      `help:"Rules of freshness, such as 'array/**=60s' (repeatable; the first match counts)."`
-	Base           string        `help:"Outside address that links are rewritten to. Default: what each client used."`
+	Base           string        `help:"Outside address that links are built from, with a path if need be. Default: what each client used."`
+	RewriteLinks   bool          `help:"Rewrite links in pages of an origin that does not heed X-Forwarded-Host; always done where it or --base lies below a path."`
 	TrustForwarded bool          `help:"Believe X-Forwarded-* of clients: behind another proxy that sets them."`
 	OriginTimeout  time.Duration `help:"How long to wait for the origin's answer to begin." default:"5m"`
 	OriginCA       string        `name:"origin-ca" help:"Certificates that an https origin is checked against, in PEM." type:"existingfile"`
@@ -127,7 +128,7 @@ func proxyAdmin(px *proxy.Proxy, log *slog.Logger) (http.Handler, error) {
 
 func (c *proxyCommand) options() (proxy.Options, error) {
 	o := proxy.Options{
-		Origin: c.Origin, Kind: c.Kind, Base: c.Base, TrustForwarded: c.TrustForwarded, Disk: c.Disk, Offline: c.Offline,
+		Origin: c.Origin, Kind: c.Kind, Base: c.Base, TrustForwarded: c.TrustForwarded, RewriteLinks: c.RewriteLinks, Disk: c.Disk, Offline: c.Offline,
 		StaleIfError: c.StaleIfError, Heuristic: c.Heuristic, Authorize: c.Authorize, AuthTTL: c.AuthTTL, Fresh: c.Fresh, OriginTimeout: c.OriginTimeout,
 	}
 	if o.AuthTTL == 0 {

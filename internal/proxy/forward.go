@@ -23,6 +23,8 @@ type forwarding struct {
 	logger    *slog.Logger
 	// arrived, if set, sees each answer before anybody else does.
 	arrived func(*http.Response)
+	// links, if set, makes links lead back here.
+	links *relinker
 }
 
 // forwarder passes requests to the origin as they are: web sockets, streams, interim
@@ -32,6 +34,7 @@ func forwarder(o forwarding) *httputil.ReverseProxy {
 		Transport: o.transport,
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			pr.SetURL(o.origin)
+			unkeyed(pr.Out.Header)
 			// Tiled builds its absolute links from Host and X-Forwarded-Proto, and its clients
 			// follow them: they must lead back here.
 			outside, err := url.Parse(o.base(pr.In))
@@ -45,6 +48,12 @@ func forwarder(o forwarding) *httputil.ReverseProxy {
 				pr.Out.Header.Set("X-Forwarded-Proto", outside.Scheme)
 			}
 			pr.Out.Header.Add("Via", via)
+			if o.links != nil && o.links.pages {
+				// Links are looked for in what is not coded.
+				if t := classify(pr.In); t.class == about || t.class == passed {
+					pr.Out.Header.Set("Accept-Encoding", "identity")
+				}
+			}
 			if _, ok := pr.In.Header["User-Agent"]; !ok {
 				// Keep Go's own from standing in for a client that sent none.
 				pr.Out.Header.Set("User-Agent", "")
@@ -55,9 +64,25 @@ func forwarder(o forwarding) *httputil.ReverseProxy {
 				o.arrived(r)
 			}
 			r.Header.Add("Via", via)
-			return nil
+			if o.links == nil {
+				return nil
+			}
+			s, _ := r.Request.Context().Value(seenKey{}).(seen)
+			return o.links.answer(r, s.base, s.target.class)
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) { unreachable(w, r, err, o.logger) },
+	}
+}
+
+// unkeyed takes fields off a request that some servers let stand for the target or the
+// method. The cache does not know them, so that one client could have it keep, under one
+// address, what is at another.
+func unkeyed(h http.Header) {
+	for _, name := range []string{
+		"X-Forwarded-Prefix", "X-Forwarded-Port", "X-Forwarded-Server", "X-Forwarded-Path", "X-Original-Url", "X-Original-Host",
+		"X-Rewrite-Url", "X-Host", "X-Http-Method-Override", "X-Http-Method", "X-Method-Override",
+	} {
+		delete(h, name)
 	}
 }
 

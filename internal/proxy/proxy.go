@@ -49,9 +49,13 @@ type Options struct {
 	Origin string
 	// Kind is KindTiled (default) or KindHTTP: whether the rules made for Tiled apply.
 	Kind string
-	// Base is the external base URL, "https://data.example.org". Default: from each
-	// request's Host.
+	// Base is the external base URL, "https://data.example.org" or
+	// "https://example.org/data" below a path, which whatever stands in front may take off
+	// requests or leave on them. Default: from each request's Host.
 	Base string
+	// RewriteLinks rewrites links in the pages of Tiled origins that do not heed
+	// X-Forwarded-Host. It is always done where origin or Base has a path.
+	RewriteLinks bool
 	// TrustForwarded believes X-Forwarded-Host, -Proto and -For of clients: for use behind
 	// another proxy that sets them.
 	TrustForwarded bool
@@ -100,6 +104,7 @@ type Proxy struct {
 	store   store.Store
 	front   store.Store // memory before disk; nil without a disk
 	about   *keeper     // of Tiled origins; else nil
+	mount   string      // path of Options.Base
 	offline atomic.Bool
 	closers []func() error
 }
@@ -110,7 +115,7 @@ func New(o Options) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{o: o, origin: origin}
+	p := &Proxy{o: o, origin: origin, mount: mountPath(o.Base)}
 	p.offline.Store(o.Offline)
 	if err := p.openStore(); err != nil {
 		return nil, err
@@ -161,10 +166,10 @@ func (p *Proxy) cacheOptions() (respcache.Options, error) {
 	} else if len(o.Fresh) > 0 {
 		return options, fmt.Errorf("proxy: fresh rules are for Tiled origins: %w", errdef.ErrInvalid)
 	}
-	options.Next = forwarder(forward)
-	if o.Kind == KindTiled {
-		options.Next = noting(options.Next)
+	if mounted(p.origin) || o.RewriteLinks || mountPath(o.Base) != "" {
+		forward.links = &relinker{origin: p.origin, pages: o.Kind == KindTiled}
 	}
+	options.Next = noting(forwarder(forward), base)
 	return options, nil
 }
 
@@ -175,8 +180,8 @@ func checked(o *Options) (*url.URL, error) {
 		return nil, fmt.Errorf("proxy: origin %q: want http://host or https://host: %w", o.Origin, errdef.ErrInvalid)
 	}
 	if o.Base != "" {
-		if u, err := url.Parse(o.Base); err != nil || u.Host == "" || strings.Trim(u.Path, "/") != "" {
-			return nil, fmt.Errorf("proxy: base URL %q: want scheme and host, without a path: %w", o.Base, errdef.ErrInvalid)
+		if u, err := url.Parse(o.Base); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+			return nil, fmt.Errorf("proxy: base URL %q: want http://host or https://host, with a path if need be: %w", o.Base, errdef.ErrInvalid)
 		}
 	}
 	if o.Memory < 0 || o.DiskSize < 0 || o.MaxBody < 0 || o.StaleIfError < 0 {
@@ -255,8 +260,39 @@ func baseOf(o *Options) func(*http.Request) string {
 	}
 }
 
+// mounted tells whether a server lies below a path.
+func mounted(u *url.URL) bool { return strings.Trim(u.Path, "/") != "" }
+
+// mountPath is the path of a base URL, without its last slash.
+func mountPath(base string) string {
+	u, err := url.Parse(base)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimRight(u.EscapedPath(), "/")
+}
+
+// unmounted is r without the path of the base URL, if whatever stands in front left it on.
+func (p *Proxy) unmounted(r *http.Request) *http.Request {
+	if p.mount == "" {
+		return r
+	}
+	rest, ok := strings.CutPrefix(r.URL.EscapedPath(), p.mount)
+	if !ok || rest != "" && rest[0] != '/' {
+		return r
+	}
+	path, err := url.PathUnescape(orElse(rest, "/"))
+	if err != nil {
+		return r
+	}
+	out := r.Clone(r.Context())
+	out.URL.Path, out.URL.RawPath = path, orElse(rest, "/")
+	return out
+}
+
 // ServeHTTP implements [http.Handler].
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r = p.unmounted(r)
 	if p.about != nil && !p.offline.Load() {
 		p.about.keep(r)
 	}

@@ -18,6 +18,8 @@ type seen struct {
 	target    target
 	method    string
 	principal string
+	// base is the address that the client used.
+	base string
 }
 
 // forTiled sets what is peculiar to Tiled origins.
@@ -52,9 +54,9 @@ func forTiled(options *respcache.Options, forward *forwarding, g *guard) {
 }
 
 // noting passes on what is known of a request to those who see its answer.
-func noting(next http.Handler) http.Handler {
+func noting(next http.Handler, base func(*http.Request) string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s := seen{target: classify(r), method: r.Method, principal: respcache.PrincipalOf(r.Context())}
+		s := seen{target: classify(r), method: r.Method, principal: respcache.PrincipalOf(r.Context()), base: base(r)}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), seenKey{}, s)))
 	})
 }

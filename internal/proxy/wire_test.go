@@ -380,7 +380,7 @@ func TestOptions(t *testing.T) {
 		"origin":    {Origin: "origin:8000"},
 		"kind":      {Origin: "http://o", Kind: "ftp"},
 		"authorize": {Origin: "http://o", Authorize: "no"},
-		"base":      {Origin: "http://o", Base: "http://x/path"},
+		"base":      {Origin: "http://o", Base: "x/path"},
 		"rule":      {Origin: "http://o", Fresh: []string{"array/**"}},
 		"duration":  {Origin: "http://o", Fresh: []string{"array/**=soon"}},
 		"negative":  {Origin: "http://o", Memory: -1},

@@ -9,7 +9,7 @@ FUZZTIME ?= 3s
 PYTEST ?=
 PORT ?= 8000
 
-.PHONY: help build demo setup check vet lint fmt test test-go test-native test-race test-python test-long fuzz bench bench-quick clean
+.PHONY: help build demo setup check vet lint fmt test test-go test-native test-race test-cache test-python test-long fuzz bench bench-quick clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ test-native: build ## run the Go tests of what is read with C libraries
 test-race: ## run the Go tests of what is concurrent with the race detector
 	go test -race $$(tools/concurrent)
 
+test-cache: ## run the Go tests of the read path with no data cache, with one of 1 MiB, and without its code
+	tools/test-cache
+
 fuzz: ## run each fuzz target for FUZZTIME (3s)
 	tools/fuzz $(FUZZTIME)
 
@@ -63,7 +66,7 @@ test-python: build ## compare with the real Tiled, and open the web page in a br
 	@tools/setup python node
 	.venv/bin/python -m pytest tests $(PYTEST)
 
-test: setup vet lint test-go test-native test-race fuzz test-python ## everything, in seconds per fuzz target
+test: setup vet lint test-go test-native test-race test-cache fuzz test-python ## everything, in seconds per fuzz target
 
 test-long: ## everything, with full counts and a minute per fuzz target
 	TERRAZZO_TEST_LONG=1 $(MAKE) test FUZZTIME=60s PYTEST=--long

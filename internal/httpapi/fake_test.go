@@ -17,12 +17,15 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/terrazzo-data/terrazzo/adapter"
+	"github.com/terrazzo-data/terrazzo/datacache"
 	"github.com/terrazzo-data/terrazzo/errdef"
 	"github.com/terrazzo-data/terrazzo/internal/auth"
 	"github.com/terrazzo-data/terrazzo/internal/budget"
+	"github.com/terrazzo-data/terrazzo/internal/catalog"
 	"github.com/terrazzo-data/terrazzo/internal/coding"
 	"github.com/terrazzo-data/terrazzo/internal/httpapi"
 	"github.com/terrazzo-data/terrazzo/internal/media"
+	"github.com/terrazzo-data/terrazzo/internal/testenv"
 	"github.com/terrazzo-data/terrazzo/ndslice"
 	"github.com/terrazzo-data/terrazzo/structure"
 )
@@ -66,8 +69,9 @@ func (s *source) Version(context.Context, *adapter.Description, ndslice.Selectio
 	return s.version(), nil
 }
 
-func (s *source) BlockID(v adapter.Version, _ []int64) adapter.BlockID {
-	return adapter.BlockID{ID: v.ID, Trusted: v.Trusted}
+func (s *source) BlockID(v adapter.Version, block []int64) adapter.BlockID {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%p %x %v", s, v.ID, block))
+	return adapter.BlockID{ID: adapter.ID(sum[:16]), Trusted: v.Trusted}
 }
 
 // ReadBlock gives blocks whose bytes are the state.
@@ -127,7 +131,7 @@ func serve(t *testing.T, root adapter.Adapter, public bool, change func(*httpapi
 		t.Fatal(err)
 	}
 	w := &world{options: httpapi.Options{
-		Root: root, Auth: policy, Flight: budget.New(64 << 20), Media: media.New(), Coding: codings, ResponseLimit: 300e6, ExactCountLimit: 100,
+		Root: cached(t, root), Auth: policy, Flight: budget.New(64 << 20), Media: media.New(), Coding: codings, ResponseLimit: 300e6, ExactCountLimit: 100,
 		ExposeRawAssets: true, Log: slog.New(slog.DiscardHandler), Version: "test",
 		Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 	}}
@@ -137,6 +141,28 @@ func serve(t *testing.T, root adapter.Adapter, public bool, change func(*httpapi
 	w.server = httptest.NewServer(httpapi.New(w.options))
 	t.Cleanup(w.server.Close)
 	return w
+}
+
+// cached is root behind a data cache, where the environment says how large.
+func cached(t *testing.T, root adapter.Adapter) adapter.Adapter {
+	t.Helper()
+	bytes, err := testenv.DataCacheBytes(64 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes == 0 {
+		return root
+	}
+	cache, err := datacache.New(datacache.Options{Bytes: bytes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cache.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return catalog.Through(root, cache.Wrap)
 }
 
 type answer struct {

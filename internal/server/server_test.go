@@ -21,6 +21,7 @@ import (
 
 	"github.com/terrazzo-data/terrazzo/errdef"
 	"github.com/terrazzo-data/terrazzo/internal/config"
+	"github.com/terrazzo-data/terrazzo/internal/testenv"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -43,6 +44,7 @@ func settings() config.Config {
 	c.Authentication.SingleUserAPIKey = "secret"
 	c.Listen.Port = 0
 	c.Own.State = "none"
+	c.Own.DataCache = testenv.DataCache()
 	return c
 }
 
@@ -162,7 +164,9 @@ func TestKeysAreNotLogged(t *testing.T) {
 }
 
 func TestMetrics(t *testing.T) {
-	address, _, _ := started(t, settings())
+	c := settings()
+	c.Own.DataCache = "64MiB"
+	address, _, _ := started(t, c)
 	get(t, address, frame+"&api_key=secret")
 	wanted := []string{
 		`terrazzo_http_requests_total{endpoint="array/full",method="GET",status="200"} 1`,

@@ -68,7 +68,7 @@ func (g *guard) Judge(r *http.Request, principal string) respcache.Verdict {
 		return respcache.Verdict{Bypass: true}
 	case other:
 		return respcache.Verdict{Admitted: true}
-	case about, data:
+	case about, outline, data:
 	}
 	v := respcache.Verdict{Admitted: true, Stands: true}
 	if g.offline() {
@@ -210,7 +210,7 @@ func (g *guard) proven(principal string, t target) bool {
 // saw notes what the origin answered to whom. A refusal takes back what was proven.
 func (g *guard) saw(s seen, status int) {
 	t := s.target
-	if t.class != about && t.class != data || s.method != http.MethodGet {
+	if !t.class.kept() || s.method != http.MethodGet {
 		return
 	}
 	key := proofKey{s.principal, t.node, t.class}

@@ -19,9 +19,15 @@ const (
 	passed
 	// about: metadata, listings and their like.
 	about
+	// outline: the documents of a Zarr view, which some servers show to those alone who may
+	// read data, and others to all who see metadata.
+	outline
 	// data: arrays, tables, files.
 	data
 )
+
+// kept tells whether answers of this class may be kept by the rules for Tiled.
+func (c class) kept() bool { return c == about || c == outline || c == data }
 
 // api is where Tiled's API lies.
 const api = "/api/v1/"
@@ -41,6 +47,9 @@ type target struct {
 func classify(r *http.Request) target {
 	rest, ok := strings.CutPrefix(r.URL.EscapedPath(), api)
 	if !ok {
+		if rest, ok := strings.CutPrefix(r.URL.EscapedPath(), "/zarr/"); ok {
+			return zarrTarget(rest)
+		}
 		return unrouted(r.URL.Path)
 	}
 	first, rest, more := strings.Cut(rest, "/")
@@ -67,6 +76,43 @@ func classify(r *http.Request) target {
 	}
 	t.node = nodePath(rest)
 	return t
+}
+
+// zarrTarget takes the path of a Zarr view apart, "v2/a/b/0.1" or "v3/a/b/c/0/1". Listings
+// and what has another form are passed.
+func zarrTarget(rest string) target {
+	version, rest, _ := strings.Cut(rest, "/")
+	t := target{route: "zarr/" + version}
+	above, last := "", rest
+	if at := strings.LastIndexByte(rest, '/'); at >= 0 {
+		above, last = rest[:at], rest[at+1:]
+	}
+	switch {
+	case version == "v2" && (last == ".zarray" || last == ".zgroup" || last == ".zattrs"), version == "v3" && last == "zarr.json":
+		t.class = outline
+	case version == "v2" && above != "" && numbers(last, "."):
+		t.class = data
+	case version == "v3":
+		at := strings.LastIndex(rest, "/c/")
+		if at <= 0 || !numbers(rest[at+len("/c/"):], "/") {
+			return target{class: passed, route: t.route}
+		}
+		t.class, above = data, rest[:at]
+	default:
+		return target{class: passed, route: t.route}
+	}
+	t.node = nodePath(above)
+	return t
+}
+
+// numbers tells whether s is numbers with sep between them.
+func numbers(s, sep string) bool {
+	for part := range strings.SplitSeq(s, sep) {
+		if part == "" || strings.Trim(part, "0123456789") != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // unrouted classifies what lies beside the API.
@@ -108,7 +154,7 @@ func ancestors(node string) []string {
 // and those of every subtree it lies in.
 func MemberGroups(r *http.Request) []string {
 	t := classify(r)
-	if t.class != about && t.class != data {
+	if !t.class.kept() {
 		return nil
 	}
 	out := []string{"node " + t.node, "tree " + t.node}

@@ -45,7 +45,7 @@ func forTiled(options *respcache.Options, forward *forwarding, g *guard) {
 			return
 		}
 		g.saw(s, answer.StatusCode)
-		if s.target.class == about || s.target.class == data {
+		if s.target.class.kept() {
 			// Tiled chooses by these and does not say so, which would mix things up in
 			// every cache between here and the client.
 			answer.Header.Add("Vary", "Accept, Accept-Encoding")

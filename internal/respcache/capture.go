@@ -98,7 +98,12 @@ func (k *capture) head(h http.Header) {
 	}
 	p := k.parse(h, now)
 	k.x.own = h
-	storable, reason := c.o.Policy.Storable(&k.x.q, &p.Response)
+	stated := p.Response
+	if k.x.verdict.Fresh > 0 && !stated.Has(rfc9111.Explicit) {
+		// What the guard says is fresh is of use without a validator too.
+		stated.Lifetime = k.x.verdict.Fresh
+	}
+	storable, reason := c.o.Policy.Storable(&k.x.q, &stated)
 	storable = storable && !k.x.verdict.NoStore && c.ownCookies(h)
 	switch {
 	case storable && k.expected <= c.o.MaxBody && k.room():

@@ -187,8 +187,8 @@ type Provider struct {
 	Name string
 	// Mode is "password" (or its older name "internal") or "external".
 	Mode string
-	// endpoint is where to log in.
-	endpoint string
+	// endpoint is where to log in; the others belong to a provider that is asked itself.
+	endpoint, tokenEndpoint, clientID string
 }
 
 // About returns what the server said when the client connected.
@@ -243,6 +243,7 @@ func (a *About) authentication(doc map[string]any) {
 		provider := object(p)
 		a.Providers = append(a.Providers, Provider{
 			Name: text(provider["provider"]), Mode: text(provider["mode"]), endpoint: text(object(provider["links"])["auth_endpoint"]),
+			tokenEndpoint: text(object(provider["links"])["token_endpoint"]), clientID: text(object(provider["links"])["client_id"]),
 		})
 	}
 }

@@ -3,13 +3,9 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -42,13 +38,12 @@ func (c *Client) Login(ctx context.Context, provider, username, password string)
 	if endpoint == "" {
 		return Tokens{}, fmt.Errorf("login: %s has no provider %q that takes passwords; use an API key: %w", c.api, provider, errdef.ErrNotAllowed)
 	}
-	form := url.Values{"grant_type": {"password"}, "username": {username}, "password": {password}}
-	t, err := c.tokens(ctx, endpoint, "application/x-www-form-urlencoded", []byte(form.Encode()))
+	fields := url.Values{"grant_type": {"password"}, "username": {username}, "password": {password}}
+	t, err := c.tokens(ctx, endpoint, form, []byte(fields.Encode()))
 	if err != nil {
 		return Tokens{}, fmt.Errorf("login: %w", err)
 	}
-	t.RenewAt = pathOf(c.about.links["refresh_session"])
-	return t, nil
+	return c.renewable(t), nil
 }
 
 // pathOf is the path of a link. Links may name another host, and secrets go to none but
@@ -73,33 +68,9 @@ const maxTokens = 1 << 20
 
 // tokens sends secrets, once, and reads the tokens they are good for.
 func (c *Client) tokens(ctx context.Context, link, contentType string, body []byte) (Tokens, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.own(link), bytes.NewReader(body))
-	if err != nil {
-		return Tokens{}, fmt.Errorf("request: %w: %w", err, errdef.ErrInvalid)
-	}
-	r.Header.Set("Content-Type", contentType)
-	r.Header.Set("Accept", "application/json")
-	r.Header.Set("User-Agent", c.agent)
-	r.Header.Set("Cache-Control", "no-store")
-	answer, err := c.http.Do(r)
-	if err != nil {
-		err = unreachable(ctx, errors.Unwrap(err))
-		if l := (later{}); errors.As(err, &l) {
-			err = l.error
-		}
-		return Tokens{}, err
-	}
-	defer answer.Body.Close() //nolint:errcheck // it was only read
-	if answer.StatusCode != http.StatusOK {
-		err := refusal(r, answer)
-		if l := (later{}); errors.As(err, &l) {
-			return Tokens{}, l.error
-		}
-		return Tokens{}, err
-	}
 	var t Tokens
-	if err := json.NewDecoder(io.LimitReader(answer.Body, maxTokens)).Decode(&t); err != nil {
-		return Tokens{}, unprocessable("tokens: %v", err)
+	if err := c.exchange(ctx, c.own(link), contentType, body, &t); err != nil {
+		return Tokens{}, err
 	}
 	if t.Access == "" || t.Refresh == "" {
 		return Tokens{}, unprocessable("tokens: the answer has none")
@@ -107,17 +78,29 @@ func (c *Client) tokens(ctx context.Context, link, contentType string, body []by
 	return t, nil
 }
 
-// WhoAmI is the name by which the server knows who asks, "" where it knows keys only.
-func (c *Client) WhoAmI(ctx context.Context) (string, error) {
+// Principal is who asks, as the server knows them.
+type Principal struct {
+	// ID is the name that stays, "" where the server knows keys only.
+	ID string `json:"id"`
+	// Names are those by which the principal logs in.
+	Names []string `json:"names,omitempty"`
+}
+
+// WhoAmI asks who the credentials belong to.
+func (c *Client) WhoAmI(ctx context.Context) (Principal, error) {
 	link := c.about.links["whoami"]
 	if link == "" {
-		return "", nil
+		return Principal{}, nil
 	}
 	doc, err := c.document(ctx, c.own(link), nil)
 	if err != nil {
-		return "", fmt.Errorf("whoami: %w", err)
+		return Principal{}, fmt.Errorf("whoami: %w", err)
 	}
-	return text(object(doc)["uuid"]), nil
+	p := Principal{ID: text(object(doc)["uuid"])}
+	for _, identity := range list(object(doc)["identities"]) {
+		p.Names = append(p.Names, text(object(identity)["id"]))
+	}
+	return p, nil
 }
 
 // Session is an [Authorizer] that renews tokens when the server refuses them. Use

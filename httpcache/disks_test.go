@@ -72,7 +72,7 @@ func workers(dir string, n int) int {
 	for i := range all {
 		all[i] = exec.Command(os.Args[0])
 		all[i].Env = append(os.Environ(), "TEST_CACHE_DISK=", "TEST_CACHE_DIR="+dir)
-		all[i].Stdout, all[i].Stderr = os.Stdout, os.Stderr
+		all[i].Stderr = os.Stderr
 		if all[i].Start() != nil {
 			return 2
 		}

@@ -67,7 +67,10 @@ func work(url, dir, operations string) int {
 
 // read reads resources at random and returns the status for what was wrong.
 func read(t *httpcache.Transport, url string, n int) int {
-	for range n {
+	for i := range n {
+		if i == n/4 {
+			fmt.Print(".")
+		}
 		which := rand.N(resources)
 		r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url+"/"+strconv.Itoa(which), nil)
 		if err != nil {
@@ -113,24 +116,34 @@ func TestProcesses(t *testing.T) {
 	}
 	dir := filepath.Join(t.TempDir(), "cache")
 	origin := numbered(t)
-	start := func() *exec.Cmd {
-		cmd := exec.CommandContext(t.Context(), os.Args[0])
-		cmd.Env = append(os.Environ(), "TEST_CACHE_URL="+origin.URL, "TEST_CACHE_DIR="+dir, "TEST_CACHE_OPERATIONS="+operations)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		return cmd
-	}
 	for range 3 {
-		all := make([]*exec.Cmd, processes)
+		all, going := make([]*exec.Cmd, processes), make([]io.ReadCloser, processes)
 		for i := range all {
-			all[i] = start()
+			all[i] = exec.CommandContext(t.Context(), os.Args[0])
+			all[i].Env = append(os.Environ(), "TEST_CACHE_URL="+origin.URL, "TEST_CACHE_DIR="+dir, "TEST_CACHE_OPERATIONS="+operations)
+			var err error
+			if going[i], err = all[i].StdoutPipe(); err == nil {
+				err = all[i].Start()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, cmd := range all {
+			var mark [1]byte
+			if _, err := io.ReadFull(going[i], mark[:]); err != nil { // it is in the middle of its work
+				t.Errorf("process %d did not get there: %v", i, err)
+			}
+			if i%2 == 0 {
+				_ = cmd.Process.Kill()
+				_ = cmd.Wait() // it was killed
+			}
 		}
 		for i, cmd := range all {
 			if i%2 == 0 {
-				_ = cmd.Process.Kill() // somewhere in the middle, or before it began
-				_ = cmd.Wait()         // it was killed
-			} else if err := cmd.Wait(); err != nil {
+				continue
+			}
+			if err := cmd.Wait(); err != nil {
 				t.Errorf("process %d: %v (status 3 is a wrong body)", i, err)
 			}
 		}

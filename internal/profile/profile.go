@@ -40,11 +40,15 @@ type Secret struct {
 }
 
 // Store is the user's profiles. Use [Open].
-type Store struct{ dir string }
+type Store struct {
+	dir   string
+	tiled []string
+}
 
 // Open opens the profiles in dir, the user's configuration folder for this program. It
-// need not be there.
-func Open(dir string) *Store { return &Store{dir: dir} }
+// need not be there. Names that are not in it are looked for in the folders of Tiled's
+// own profiles, the last one first; those are read and never written.
+func Open(dir string, tiled ...string) *Store { return &Store{dir: dir, tiled: tiled} }
 
 func (s *Store) file() string { return filepath.Join(s.dir, "profiles.yaml") }
 
@@ -78,9 +82,12 @@ func (s *Store) Get(name string) (Profile, Secret, error) {
 	}
 	p, ok := all[name]
 	if !ok {
+		if p, secret, err := s.ofTiled(name); err != nil || p.URI != "" {
+			return p, secret, err
+		}
 		return Profile{}, Secret{}, fmt.Errorf("no profile is called %q; `terrazzo login URL --name %s` makes one: %w", name, name, errdef.ErrNotFound)
 	}
-	secret, err := s.secret(name)
+	secret, err := s.Secret(name)
 	return p, secret, err
 }
 
@@ -134,7 +141,8 @@ func (s *Store) PutSecret(name string, secret Secret) error {
 	return replace(s.secretFile(name), append(text, '\n'))
 }
 
-func (s *Store) secret(name string) (Secret, error) {
+// Secret returns the secret of a profile, an empty one if it has none.
+func (s *Store) Secret(name string) (Secret, error) {
 	var out Secret
 	text, err := ReadSecret(s.secretFile(name))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Command delay stands between a client and a server and makes the way longer: each byte
+// arrives half a round trip later, in either direction, and a new connection begins with a
+// whole one, as TCP's does. It does not limit the bandwidth: bytes do not wait for others.
+// It counts what crosses: a line on the standard input is answered with a line of three
+// numbers, the requests, the bytes towards the client, and the connections since the last
+// such line. A request is what a client sends after an answer, or first.
+//
+//	delay 127.0.0.1:9000 127.0.0.1:8000 20ms
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+type relay struct {
+	server                      string
+	half                        time.Duration
+	requests, bytes, connection atomic.Int64
+}
+
+func run(args []string) error {
+	if len(args) != 3 {
+		return errors.New("usage: delay LISTEN SERVER ROUNDTRIP")
+	}
+	trip, err := time.ParseDuration(args[2])
+	if err != nil {
+		return err
+	}
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", args[0])
+	if err != nil {
+		return err
+	}
+	r := &relay{server: args[1], half: trip / 2}
+	go func() {
+		for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+			fmt.Println(r.requests.Swap(0), r.bytes.Swap(0), r.connection.Swap(0))
+		}
+		os.Exit(0)
+	}()
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		go r.connect(c)
+	}
+}
+
+// connect joins a client to the server for as long as both want.
+func (r *relay) connect(client net.Conn) {
+	defer client.Close() //nolint:errcheck // nobody to tell
+	r.connection.Add(1)
+	server, err := new(net.Dialer).DialContext(context.Background(), "tcp", r.server)
+	if err != nil {
+		return
+	}
+	defer server.Close() //nolint:errcheck // nobody to tell
+	opened := time.Now().Add(2 * r.half)
+	var answered atomic.Bool
+	answered.Store(true)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.carry(client, server, opened, func(int) {
+			if answered.Swap(false) {
+				r.requests.Add(1)
+			}
+		})
+	}()
+	r.carry(server, client, time.Time{}, func(n int) {
+		answered.Store(true)
+		r.bytes.Add(int64(n))
+	})
+	_ = client.Close()
+	<-done
+}
+
+// part is what was read at once, and when it arrives.
+type part struct {
+	bytes []byte
+	due   time.Time
+}
+
+// inAir bounds what is under way in one direction: 256 parts of up to 64 KiB.
+const inAir = 256
+
+// carry copies until from ends; then it ends what it wrote.
+func (r *relay) carry(from, to net.Conn, opened time.Time, count func(int)) {
+	parts := make(chan part, inAir)
+	go func() {
+		defer close(parts)
+		for {
+			b := make([]byte, 64<<10)
+			n, err := from.Read(b)
+			if n > 0 {
+				count(n)
+				due := time.Now().Add(r.half)
+				if due.Before(opened.Add(r.half)) {
+					due = opened.Add(r.half)
+				}
+				parts <- part{b[:n], due}
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	for p := range parts {
+		if r.half > 0 {
+			time.Sleep(time.Until(p.due))
+		}
+		if _, err := to.Write(p.bytes); err != nil {
+			_ = from.Close()
+			for range parts { //nolint:revive // what is left is for nobody
+			}
+			return
+		}
+	}
+	if t, ok := to.(*net.TCPConn); ok {
+		_ = t.CloseWrite()
+	}
+}

@@ -420,3 +420,36 @@ func BenchmarkHit(b *testing.B) {
 		})
 	})
 }
+
+// By file: of whatever node it is behind, and of what lies in such a node; a
+// folder is all files in it; a node that is gone is given up as well.
+func TestDiscardAsset(t *testing.T) {
+	root := group{"a": newStack("1/data/one", 2, mib), "b": newStack("2/data/two", 2, mib), "in": group{"c": newStack("3/more/one", 2, mib)}}
+	fill := func() *datacache.Cache {
+		c := newCache(t, datacache.Options{Bytes: 64 * mib})
+		for path, a := range map[string]adapter.Adapter{"a": root["a"], "b": root["b"], "in/c": root["in"].(group)["c"], "gone": newStack("gone", 1, mib)} {
+			mustRead(t, arrayOf(t, c.Wrap(a, path)), 0)
+		}
+		c.Put("own", 1, 10, time.Second)
+		return c
+	}
+	for file, want := range map[string]string{
+		"file:///1/data/one":          "[b in/c own]",
+		"/1/data/one":                 "[b in/c own]",
+		"file://localhost/1/data/one": "[b in/c own]",
+		"/2/":                         "[a in/c own]",
+		"/1/data/one/part":            "[b in/c own]",
+		"/3/more/one":                 "[a b own]",
+		"/1/data/on":                  "[a b in/c own]",
+	} {
+		c := fill()
+		n := c.DiscardAsset(t.Context(), root, file)
+		left := []string{}
+		for _, e := range c.Entries() {
+			left = append(left, e.Path)
+		}
+		if fmt.Sprint(left) != want || n != 5-len(left) {
+			t.Errorf("%s: gave up %d, left %v, want %s", file, n, left, want)
+		}
+	}
+}

@@ -2,7 +2,7 @@
 // docs/caching.md: on generated workloads, or on traces that a server recorded
 // with --cache-trace.
 //
-//	go run ./bench/datacache/policies [-further] [-requests 600000] [-seeds 3] [trace …]
+//	go run ./bench/datacache/policies [-further|-hostile] [-requests 600000] [-seeds 3] [trace …]
 package main
 
 import (
@@ -22,10 +22,14 @@ func main() {
 	seeds := flag.Uint64("seeds", 3, "seeds of each generated workload; the table has the means")
 	parallel := flag.Int("parallel", runtime.GOMAXPROCS(0), "replays at a time; 1 for steady times")
 	further := flag.Bool("further", false, "the workloads that no policy was tuned on, instead of A to G")
+	hostile := flag.Bool("hostile", false, "the workloads made to mislead policies, instead of A to G")
 	flag.Parse()
 	names := sim.Names()
 	if *further {
 		names = sim.FurtherNames()
+	}
+	if *hostile {
+		names = sim.HostileNames()
 	}
 	if err := run(names, *requests, *seeds, *parallel, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, err)

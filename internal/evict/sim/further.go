@@ -8,9 +8,9 @@ func FurtherNames() []string {
 	return []string{"few", "stack", "scroll", "live", "loop", "twice", "noisy", "diurnal", "even density", "big ones", "churn"}
 }
 
-// further returns what gives the requests of the workload called name, nil for
-// an unknown one.
-func (g *generator) further(name string) func(i int) Request {
+// further returns what gives the n requests of the workload called name, nil
+// for an unknown one.
+func (g *generator) further(name string, n int) func(i int) Request {
 	switch name {
 	case "few": // two hundred equal objects
 		return g.few()
@@ -50,7 +50,7 @@ func (g *generator) further(name string) func(i int) Request {
 	case "churn": // the newer, the more popular
 		return g.churn()
 	}
-	return nil
+	return g.hostile(name, n)
 }
 
 func (g *generator) few() func(int) Request {

@@ -106,7 +106,7 @@ func (g *generator) source(name string, n int) func(i int) Request {
 	case "G":
 		return g.dearOnce()
 	}
-	return g.further(name)
+	return g.further(name, n)
 }
 
 // makeObjects makes the objects of all workloads: log-normal sizes, and costs

@@ -324,6 +324,16 @@ hid_t tz_native_float(int size, int big) {
 	return -1;
 }
 
+hid_t tz_bool(void) {
+	hid_t t = H5Tenum_create(H5T_STD_I8LE);
+	int8_t no = 0, yes = 1;
+	if (t >= 0 && (H5Tenum_insert(t, "FALSE", &no) < 0 || H5Tenum_insert(t, "TRUE", &yes) < 0)) {
+		H5Tclose(t);
+		return -1;
+	}
+	return t;
+}
+
 int tz_is_long_double(hid_t type) { return H5Tequal(type, H5T_NATIVE_LDOUBLE) > 0; }
 
 int tz_is_ieee(hid_t type, int size) {

@@ -32,6 +32,8 @@ int64_t tz_attributes(hid_t object, char **names, size_t *size);
 // Calls whose types or macros are awkward in Go.
 hid_t tz_native_int(int size, int sign, int big);
 hid_t tz_native_float(int size, int big);
+// tz_bool makes h5py's type of truth values, of one byte each.
+hid_t tz_bool(void);
 int tz_is_long_double(hid_t type);
 int tz_is_ieee(hid_t type, int size);
 int64_t tz_chunk_size(hid_t set, const hsize_t *offset);

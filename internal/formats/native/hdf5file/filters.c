@@ -136,6 +136,7 @@ static size_t run(int id, unsigned flags, size_t n, const unsigned values[], siz
 	return length;
 }
 
+static size_t run_bzip2(unsigned f, size_t n, const unsigned v[], size_t s, size_t *r, void **d) { return run(307, f, n, v, s, r, d); }
 static size_t run_lzf(unsigned f, size_t n, const unsigned v[], size_t s, size_t *r, void **d) { return run(32000, f, n, v, s, r, d); }
 static size_t run_blosc(unsigned f, size_t n, const unsigned v[], size_t s, size_t *r, void **d) { return run(32001, f, n, v, s, r, d); }
 static size_t run_lz4(unsigned f, size_t n, const unsigned v[], size_t s, size_t *r, void **d) { return run(32004, f, n, v, s, r, d); }
@@ -144,6 +145,7 @@ static size_t run_zstd(unsigned f, size_t n, const unsigned v[], size_t s, size_
 
 int tz_register(void) {
 	const H5Z_class2_t all[] = {
+		{H5Z_CLASS_T_VERS, 307, 0, 1, "bzip2", NULL, NULL, run_bzip2},
 		{H5Z_CLASS_T_VERS, 32000, 0, 1, "lzf", NULL, NULL, run_lzf},
 		{H5Z_CLASS_T_VERS, 32001, 0, 1, "blosc", NULL, NULL, run_blosc},
 		{H5Z_CLASS_T_VERS, 32004, 0, 1, "lz4", NULL, NULL, run_lz4},

@@ -9,8 +9,12 @@ package hdf5file
 import "C"
 
 import (
+	"bytes"
+	"compress/bzip2"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"unsafe"
 
@@ -32,6 +36,7 @@ const (
 	idDeflate    = 1
 	idShuffle    = 2
 	idFletcher   = 3
+	idBzip2      = 307
 	idLZF        = 32000
 	idBlosc      = 32001
 	idLZ4        = 32004
@@ -41,7 +46,7 @@ const (
 
 func (f filter) ours() bool {
 	switch f.ID {
-	case idDeflate, idShuffle, idFletcher, idLZF, idBlosc, idLZ4, idBitshuffle, idZstd:
+	case idDeflate, idShuffle, idFletcher, idBzip2, idLZF, idBlosc, idLZ4, idBitshuffle, idZstd:
 		return true
 	}
 	return false
@@ -197,6 +202,8 @@ func (d *decoders) undo(f filter, out, in []byte) (int, error) {
 		return len(in), nil
 	case idFletcher:
 		return fletcher(out, in)
+	case idBzip2:
+		return unbzip2(out, in)
 	case idLZF:
 		return lzf(out, in)
 	case idLZ4:
@@ -237,6 +244,14 @@ func (d *decoders) unzstd(out, in []byte) (int, error) {
 		copy(out, b)
 	}
 	return len(b), nil
+}
+
+func unbzip2(out, in []byte) (int, error) {
+	n, err := io.ReadFull(bzip2.NewReader(bytes.NewReader(in)), out)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return 0, damaged("bzip2: %v", err)
+	}
+	return n, nil
 }
 
 // lz4Blocks reads what the LZ4 filter writes: the size of the whole, the size of
@@ -458,6 +473,10 @@ func decodedSize(f filter, in []byte, room int) int {
 	case idLZF: // the size of a chunk is the third value
 		if len(f.Values) > 2 {
 			return int(f.Values[2])
+		}
+	case idBzip2: // nothing says how much it becomes
+		if n, err := io.Copy(io.Discard, io.LimitReader(bzip2.NewReader(bytes.NewReader(in)), maxItem+1)); err == nil {
+			return int(n)
 		}
 	case idZstd:
 		var h zstd.Header

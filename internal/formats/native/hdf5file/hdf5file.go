@@ -9,6 +9,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/url"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/errdef"
@@ -61,6 +64,9 @@ func (f Format) Describe(ctx context.Context, src adapter.Source, inside []strin
 		}
 		return err
 	})
+	if err != nil && len(inside) > 0 {
+		err = fmt.Errorf("/%s: %w", strings.Join(inside, "/"), err)
+	}
 	return d, err
 }
 
@@ -81,7 +87,7 @@ func (o object) group() (*adapter.Description, error) {
 	d := &adapter.Description{Family: structure.FamilyContainer, Keys: make([]string, 0, len(members)), Inline: true, MediaType: mediaType}
 	for _, m := range members {
 		if m.kind != 't' {
-			d.Keys = append(d.Keys, m.name)
+			d.Keys = append(d.Keys, keyOf(m.name))
 		}
 	}
 	d.Metadata, err = o.attributes()
@@ -103,4 +109,29 @@ func (f Format) Open(src adapter.Source, _ []string, d *adapter.Description) (an
 		return printed{r}, nil
 	}
 	return r, nil
+}
+
+// keyOf is the name of a member as a key. One that is not UTF-8 has %XX for the
+// bytes that are not, and for the percent sign.
+func keyOf(name string) string {
+	if utf8.ValidString(name) {
+		return name
+	}
+	var b strings.Builder
+	for len(name) > 0 {
+		r, n := utf8.DecodeRuneInString(name)
+		if r == '%' || r == utf8.RuneError && n == 1 {
+			fmt.Fprintf(&b, "%%%02X", name[0])
+		} else {
+			b.WriteString(name[:n])
+		}
+		name = name[n:]
+	}
+	return b.String()
+}
+
+// nameOf is the other name that a key may stand for.
+func nameOf(key string) (string, bool) {
+	name, err := url.PathUnescape(key)
+	return name, err == nil && !utf8.ValidString(name)
 }

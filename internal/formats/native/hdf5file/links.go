@@ -135,12 +135,11 @@ func (w *walker) step(at object, s step, rest []step) (object, []step, error) {
 	if at.kind != 'g' {
 		return object{}, nil, missing()
 	}
-	name := C.CString(s.name)
-	defer C.free(unsafe.Pointer(name))
-	if C.H5Lexists(at.id, name, C.H5P_DEFAULT) <= 0 {
-		_ = failure()
+	name := at.called(s.name)
+	if name == nil {
 		return object{}, nil, missing()
 	}
+	defer C.free(unsafe.Pointer(name))
 	var info C.H5L_info_t
 	if C.H5Lget_info(at.id, name, &info, C.H5P_DEFAULT) < 0 {
 		return object{}, nil, broken(at.file.place.Name + ": link " + s.name)
@@ -171,6 +170,24 @@ func (w *walker) step(at object, s step, rest []step) (object, []step, error) {
 	}
 	next, err := at.file.object(C.tz_open_address(at.file.id, C.uint64_t(at.addr)), s.name)
 	return next, rest, err
+}
+
+// called is the name of a member as the file has it, or nil if there is none. The
+// caller frees it.
+func (o object) called(key string) *C.char {
+	names := []string{key}
+	if other, ok := nameOf(key); ok {
+		names = append(names, other)
+	}
+	for _, each := range names {
+		name := C.CString(each)
+		if C.H5Lexists(o.id, name, C.H5P_DEFAULT) > 0 {
+			return name
+		}
+		_ = failure()
+		C.free(unsafe.Pointer(name))
+	}
+	return nil
 }
 
 // maxLink bounds the value of a link.

@@ -44,6 +44,10 @@ func elementOf(t C.hid_t) (element, error) {
 		if C.H5Tis_variable_str(t) > 0 {
 			return element{text: "string"}, nil
 		}
+		if size := int64(C.H5Tget_size(t)); size > 0 && size <= maxItem && C.H5Tget_strpad(t) != C.H5T_STR_NULLPAD {
+			// What is behind a text's end is no part of it: the library puts zeros there.
+			return element{dtype: structure.DType{Kind: 'S', ItemSize: size, Endianness: structure.NotApplicable}}, nil
+		}
 	case C.H5T_REFERENCE:
 		if C.H5Tequal(t, C.tz_ref_type(1)) > 0 {
 			return element{text: "region"}, nil
@@ -121,7 +125,7 @@ func dtypeOf(t C.hid_t, budget *int, depth int) (d structure.DType, exact bool, 
 	case C.H5T_REFERENCE:
 		return d, false, unsupported("references within a compound type")
 	case C.H5T_VLEN:
-		return d, false, unsupported("arrays of variable length")
+		return d, false, unsupported("each element is an array of a length of its own, which no structure here can hold; write one regular array, or one array for all elements and one for where each begins")
 	case C.H5T_TIME:
 		return d, false, unsupported("the HDF5 type TIME")
 	default:
@@ -187,7 +191,7 @@ func enum(t C.hid_t, d structure.DType) (structure.DType, bool, error) {
 	}
 	defer C.H5Tclose(base)
 	if isBool(t) {
-		return structure.DType{Kind: 'b', ItemSize: 1, Endianness: structure.NotApplicable}, true, nil
+		return structure.DType{Kind: 'b', ItemSize: 1, Endianness: structure.NotApplicable}, d.ItemSize == 1, nil
 	}
 	d.Kind = 'u'
 	if C.H5Tget_sign(base) == C.H5T_SGN_2 {
@@ -202,13 +206,18 @@ func enum(t C.hid_t, d structure.DType) (structure.DType, bool, error) {
 }
 
 func isBool(t C.hid_t) bool {
-	if C.H5Tget_size(t) != 1 || C.H5Tget_nmembers(t) != 2 {
+	size := C.H5Tget_size(t)
+	if size > 8 || C.H5Tget_nmembers(t) != 2 {
 		return false
 	}
 	for i := range C.uint(2) {
 		var value [8]byte
-		if C.H5Tget_member_value(t, i, unsafe.Pointer(&value[0])) < 0 || (value[0] == 0) != (memberName(t, i) == "FALSE") ||
-			(value[0] == 1) != (memberName(t, i) == "TRUE") {
+		if C.H5Tget_member_value(t, i, unsafe.Pointer(&value[0])) < 0 {
+			_ = failure()
+			return false
+		}
+		n := value[0] | value[size-1] // in either byte order
+		if (n == 0) != (memberName(t, i) == "FALSE") || (n == 1) != (memberName(t, i) == "TRUE") {
 			return false
 		}
 	}
@@ -338,6 +347,12 @@ func (e element) memoryType(t C.hid_t) (C.hid_t, error) {
 	switch {
 	case e.exact:
 		m = C.H5Tcopy(t)
+	case e.dtype.Kind == 'b':
+		m = C.tz_bool()
+	case e.dtype.Kind == 'S':
+		if m = C.H5Tcopy(base); m >= 0 {
+			C.H5Tset_strpad(m, C.H5T_STR_NULLPAD)
+		}
 	case e.dtype.Kind == 'f':
 		m = C.tz_native_float(C.int(e.dtype.ItemSize), big)
 	default:

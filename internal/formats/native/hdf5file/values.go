@@ -28,6 +28,7 @@ type value struct {
 	vlen   bool // a string of variable length
 	region bool // a reference to a part
 	long   bool // an 80-bit float in 16 bytes
+	pad    C.H5T_str_t
 	base   *value
 	dims   []int // of an array
 	fields []struct {
@@ -50,7 +51,7 @@ func valueOf(t C.hid_t, depth int) (*value, error) {
 	case C.H5T_FLOAT:
 		v.long = v.size == 16
 	case C.H5T_STRING:
-		v.vlen = C.H5Tis_variable_str(t) > 0
+		v.vlen, v.pad = C.H5Tis_variable_str(t) > 0, C.H5Tget_strpad(t)
 	case C.H5T_REFERENCE:
 		v.region = C.H5Tequal(t, C.tz_ref_type(1)) > 0
 	case C.H5T_ENUM, C.H5T_VLEN, C.H5T_ARRAY:
@@ -118,7 +119,7 @@ func (v *value) plain(file *file, b []byte) any {
 		if v.vlen {
 			return cText(b)
 		}
-		return text(b[:v.size])
+		return v.text(b[:v.size])
 	case C.H5T_REFERENCE:
 		return file.reference(v.region, b)
 	case C.H5T_OPAQUE:
@@ -210,8 +211,16 @@ func floating(b []byte) any {
 
 // text is a fixed string without what fills it up. What is no UTF-8 is taken
 // for Latin-1.
-func text(b []byte) string {
-	s := strings.TrimRight(string(b), "\x00")
+func (v *value) text(b []byte) string {
+	s := string(b)
+	switch v.pad {
+	case C.H5T_STR_SPACEPAD:
+		s = strings.TrimRight(s, " ")
+	case C.H5T_STR_NULLTERM:
+		s, _, _ = strings.Cut(s, "\x00")
+	default:
+		s = strings.TrimRight(s, "\x00")
+	}
 	return decoded(s)
 }
 

@@ -4,7 +4,6 @@ the real Tiled 0.2.20 and h5py say of them. Run: python gen.py
 Where Tiled fails, or serves a placeholder, the golden value is h5py's.
 """
 
-import hashlib
 import json
 import os
 import warnings
@@ -12,8 +11,7 @@ import warnings
 import h5py
 import hdf5plugin
 import numpy as np
-from tiled.adapters.hdf5 import HDF5Adapter
-from tiled.utils import safe_json_dump
+from says import walk
 
 warnings.simplefilter("ignore")
 d = os.path.dirname(os.path.abspath(__file__))
@@ -103,59 +101,9 @@ for n in range(3):
         f["d"] = np.full((2, 5), n)
 
 
-def clean(v):
-    if isinstance(v, float) and v != v:
-        return "NaN"
-    return v
-
-
-def golden(name, inside):
-    out = {"names": [name], "inside": inside, "name": "/".join([name] + inside)}
-    path = os.path.join(d, name)
-    adapter = HDF5Adapter.from_uris("file://localhost" + path)
-    try:
-        node = adapter["/".join(inside)] if inside else adapter
-    except Exception as error:
-        if type(error).__name__ == "BrokenLink":
-            out["error"] = "gone"
-        else:
-            out["tiled"] = f"{type(error).__name__}: {error}"
-        return out
-    try:
-        out["metadata"] = {k: clean(v) for k, v in json.loads(safe_json_dump(node.metadata())).items()}
-    except Exception as error:
-        out["tiled"] = f"{type(error).__name__}: {error}"
-    if isinstance(node, HDF5Adapter):
-        out["keys"] = list(node)
-        return out
-    out["structure"] = json.loads(safe_json_dump(node.structure()))
-    out["structure"]["chunks"] = [list(c) for c in node.structure().chunks]
-    try:
-        data = np.asarray(node.read()).tobytes()
-        out["sha256"] = hashlib.sha256(data).hexdigest()
-        out["head"] = data[:64].hex()
-    except Exception as error:
-        out["tiled"] = f"{type(error).__name__}: {error}"
-    return out
-
-
-def walk(name, group, inside, cases):
-    cases.append(golden(name, inside))
-    for key in group:
-        link = group.get(key, getlink=True)
-        try:
-            member = group[key]
-        except Exception:
-            member = None
-        if isinstance(member, h5py.Group) and isinstance(link, h5py.HardLink):
-            walk(name, member, inside + [key], cases)
-        else:
-            cases.append(golden(name, inside + [key]))
-
-
 cases = []
 for name in sorted(os.listdir(d)):
-    if name.endswith(".h5") and not name.startswith("src"):
+    if name.endswith(".h5") and not name.startswith(("src", "odd", "filters")):
         with h5py.File(os.path.join(d, name)) as f:
             walk(name, f, [], cases)
 with open(os.path.join(d, "golden.json"), "w") as f:

@@ -52,6 +52,8 @@ func New(o Options) (http.Handler, error) {
 			p.Out.Host = p.In.Host
 			p.Out.Header.Set("X-Forwarded-Host", p.In.Host)
 			p.Out.Header.Set("X-Forwarded-Proto", "http")
+			// By this a server of ours knows that conditions are not the Python client's.
+			p.Out.Header.Add("Via", "1.1 terrazzo")
 			if _, ok := p.In.Header["User-Agent"]; !ok {
 				p.Out.Header.Set("User-Agent", "") // keep Go's own from standing in
 			}

@@ -55,6 +55,52 @@ func TestPrivateProxy(t *testing.T) {
 	_ = answer.Body.Close()
 }
 
+// TestPythonClientGetsLayer1: Tiled's Python client is answered from the cache after a 304
+// that it does not see, also by a server that shields it from them.
+func TestPythonClientGetsLayer1(t *testing.T) {
+	t.Parallel()
+	confirmed := 0
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Etag", `"1"`)
+		w.Header().Set("Cache-Control", "no-cache")
+		if r.Header.Get("If-None-Match") == `"1"` && r.Header.Get("Via") == "1.1 terrazzo" {
+			confirmed++
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		_, _ = io.WriteString(w, "body")
+	}))
+	defer origin.Close()
+	c, err := httpcache.Open(httpcache.Place{}, httpcache.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	h, err := personal.New(personal.Options{Origin: origin.URL, Transport: c, Shield: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(h)
+	defer s.Close()
+	for range 3 {
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/x", nil)
+		r.Header.Set("User-Agent", "python-tiled/0.2.20")
+		r.Header.Set("If-None-Match", `"1"`)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(answer.Body)
+		_ = answer.Body.Close()
+		if answer.StatusCode != http.StatusOK || string(body) != "body" {
+			t.Errorf("status %d, body %q", answer.StatusCode, body)
+		}
+	}
+	if confirmed != 2 {
+		t.Errorf("%d answers were confirmed by a 304, want 2", confirmed)
+	}
+}
+
 // TestRenewedTokenKeepsTheCache: a client whose token was renewed finds what the token
 // before fetched; another user, and who made a token up, does not.
 func TestRenewedTokenKeepsTheCache(t *testing.T) {

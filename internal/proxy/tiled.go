@@ -37,8 +37,11 @@ func forTiled(options *respcache.Options, forward *forwarding, g *guard) {
 		g.forget(classify(r).node)
 		return WrittenGroups(r)
 	}
-	// Tiled's Python client loses a connection to each 304 (bluesky/tiled issue 1158).
-	options.Shield = func(r *http.Request) bool { return strings.HasPrefix(r.UserAgent(), "python-tiled/") }
+	// Tiled's Python client loses a connection to each 304 (bluesky/tiled issue 1158). What
+	// comes through another proxy of ours is that proxy's own question.
+	options.Shield = func(r *http.Request) bool {
+		return strings.HasPrefix(r.UserAgent(), "python-tiled/") && !strings.Contains(strings.Join(r.Header["Via"], ","), "terrazzo")
+	}
 	forward.arrived = func(answer *http.Response) {
 		s, ok := answer.Request.Context().Value(seenKey{}).(seen)
 		if !ok {

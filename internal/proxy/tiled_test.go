@@ -329,6 +329,19 @@ func TestVariantsOfTiled(t *testing.T) {
 	}
 }
 
+// TestShieldOfTiled: the Python client never sees a 304, a proxy of ours before it does.
+func TestShieldOfTiled(t *testing.T) {
+	p := behind(t, newOrigin(), nil)
+	tag := get(t, p, block, "alice").Header().Get("Etag")
+	python := []string{"If-None-Match", tag, "User-Agent", "python-tiled/0.2.20"}
+	if got := get(t, p, block, "alice", python...).Code; got != http.StatusOK {
+		t.Errorf("Python client: status %d", got)
+	}
+	if got := get(t, p, block, "alice", append(python, "Via", "1.1 terrazzo")...).Code; got != http.StatusNotModified {
+		t.Errorf("Python client behind its own proxy: status %d", got)
+	}
+}
+
 // TestCookiesOfTiled: its own do not keep an answer out, and are not replayed; another's do.
 func TestCookiesOfTiled(t *testing.T) {
 	o := newOrigin()

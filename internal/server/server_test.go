@@ -133,6 +133,9 @@ func TestShield(t *testing.T) {
 	if status != http.StatusOK || again != body {
 		t.Errorf("revalidation by Tiled's client: %d", status)
 	}
+	if status, _, _ := get(t, address, frame, condition, "User-Agent: python-tiled/0.2.20", "Via: 1.1 terrazzo"); status != http.StatusNotModified {
+		t.Errorf("revalidation by the proxy that Tiled's client uses: %d", status)
+	}
 	_, h, _ = get(t, address, frame, "Origin: https://page.example")
 	if h.Get("Access-Control-Allow-Origin") != "https://page.example" {
 		t.Errorf("CORS: %v", h)

@@ -9,7 +9,8 @@ import (
 // Python client from being answered 304: the client's own cache drops such an
 // answer without closing it, and each one pins a connection until none of its
 // sixteen is left. Asked without conditions, the handlers below answer 200,
-// the response cache from what it holds.
+// the response cache from what it holds. Behind a proxy of ours, which takes
+// such conditions off itself, they are the proxy's own, and it can bear a 304.
 //
 // It also takes away what is said to our own cache alone.
 //
@@ -17,7 +18,8 @@ import (
 // outside must know and ours must not.
 func shield(origins bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.UserAgent(), "python-tiled/") && (r.Header.Get("If-None-Match") != "" || r.Header.Get("If-Modified-Since") != "") {
+		direct := !strings.Contains(strings.Join(r.Header["Via"], ","), "terrazzo")
+		if direct && strings.HasPrefix(r.UserAgent(), "python-tiled/") && (r.Header.Get("If-None-Match") != "" || r.Header.Get("If-Modified-Since") != "") {
 			r = r.Clone(r.Context())
 			r.Header.Del("If-None-Match")
 			r.Header.Del("If-Modified-Since")

@@ -53,10 +53,23 @@ func (s *Response) Has(f Flags) bool { return s.Flags&f == f }
 // Validator tells whether the origin can be asked if the response still holds (§4.3.1).
 func (s *Response) Validator() bool { return s.ETag != "" || !s.LastModified.IsZero() }
 
-// Age is current_age of §4.2.3 at now, never negative.
+// Age is current_age of §4.2.3 at now, never negative and never more than about 140 years.
+// A clock that went back beyond what clocks are corrected by says nothing about how old a
+// response is; then it counts as that old.
 func (s *Response) Age(now time.Time) time.Duration {
-	return max(0, s.InitialAge+now.Sub(s.Received))
+	resident := now.Sub(s.Received)
+	if resident < -clockCorrection {
+		return maxAge
+	}
+	return max(0, min(s.InitialAge, maxDelta)+min(resident, maxDelta))
 }
+
+// maxAge is what an age is at most, far from what a duration can hold; clockCorrection how
+// far a clock may go back without a doubt about what was measured before.
+const (
+	maxAge          = 2 * maxDelta
+	clockCorrection = time.Minute
+)
 
 // Policy is what kind of cache asks. The zero Policy is a private cache without
 // heuristics. A Policy is a value; it may be shared.
@@ -96,7 +109,8 @@ func (p Policy) Parse(status int, h http.Header, asked, received time.Time) Resp
 		s.Date = when
 	}
 	apparent := max(0, received.Sub(s.Date))
-	s.InitialAge = max(apparent, age(h["Age"])+max(0, received.Sub(asked)))
+	// A Date of long ago must not come near what a duration can hold.
+	s.InitialAge = min(maxDelta, max(apparent, age(h["Age"])+max(0, received.Sub(asked))))
 	p.lifetime(&s, h)
 	return s
 }

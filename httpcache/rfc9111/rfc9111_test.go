@@ -210,8 +210,19 @@ func TestAge(t *testing.T) {
 	if got := s.Age(base.Add(time.Second)); got != 16*time.Second {
 		t.Errorf("age %v, want 16s", got)
 	}
-	if got := s.Age(base.Add(-time.Hour)); got != 0 {
-		t.Errorf("age before it arrived: %v, want 0", got)
+	if got := s.Age(base.Add(-30 * time.Second)); got != 0 {
+		t.Errorf("age just before it arrived: %v, want 0", got)
+	}
+	if got := s.Age(base.Add(-time.Hour)); got < 100*365*24*time.Hour {
+		t.Errorf("age by a clock that went back an hour: %v", got)
+	}
+	for _, date := range []string{"Mon, 01 Jan 0001 00:00:00 GMT", "Wed, 01 Jan 1000 00:00:00 GMT"} {
+		s := shared.Parse(200, head("Date", date, "Age", "99999999999999999999", "Cache-Control", "max-age=9999999999"), base, base)
+		for _, later := range []time.Duration{0, time.Second, 250 * 365 * 24 * time.Hour} {
+			if got := s.Age(base.Add(later)); got < s.Lifetime {
+				t.Errorf("%s, %v later: age %v, less than its lifetime", date, later, got)
+			}
+		}
 	}
 }
 

@@ -5,10 +5,13 @@ package proxy
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strings"
+	"time"
 )
 
 // via is what this proxy calls itself in Via (RFC 9110 §7.6.3).
@@ -23,6 +26,8 @@ type forwarding struct {
 	logger    *slog.Logger
 	// arrived, if set, sees each answer before anybody else does.
 	arrived func(*http.Response)
+	// patience is how long a body may stand still before it is broken off; 0 is for ever.
+	patience time.Duration
 	// links, if set, makes links lead back here.
 	links *relinker
 }
@@ -64,6 +69,7 @@ func forwarder(o forwarding) *httputil.ReverseProxy {
 				o.arrived(r)
 			}
 			r.Header.Add("Via", via)
+			o.watch(r)
 			if o.links == nil {
 				return nil
 			}
@@ -72,6 +78,39 @@ func forwarder(o forwarding) *httputil.ReverseProxy {
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) { unreachable(w, r, err, o.logger) },
 	}
+}
+
+// watch breaks off a body of which nothing came for as long as the origin may take to
+// begin one, so that all who wait for it learn of it. A stream of events may be silent.
+func (o *forwarding) watch(r *http.Response) {
+	if o.patience <= 0 || r.StatusCode == http.StatusSwitchingProtocols || strings.HasPrefix(r.Header.Get("Content-Type"), "text/event-stream") {
+		return
+	}
+	body := &watched{ReadCloser: r.Body, patience: o.patience}
+	body.timer = time.AfterFunc(o.patience, func() { _ = body.ReadCloser.Close() })
+	r.Body = body
+}
+
+// watched is a body that is closed when nothing was read of it for a while. The wait for
+// its reader does not count.
+type watched struct {
+	io.ReadCloser
+	patience time.Duration
+	timer    *time.Timer
+}
+
+// Read implements [io.Reader].
+func (b *watched) Read(p []byte) (int, error) {
+	b.timer.Reset(b.patience)
+	n, err := b.ReadCloser.Read(p)
+	b.timer.Stop()
+	return n, err
+}
+
+// Close implements [io.Closer].
+func (b *watched) Close() error {
+	b.timer.Stop()
+	return b.ReadCloser.Close()
 }
 
 // unkeyed takes fields off a request that some servers let stand for the target or the

@@ -82,7 +82,8 @@ type Options struct {
 	AuthTTL time.Duration
 	// Fresh are rules of freshness, "array/**=60s", the first match counts.
 	Fresh []string
-	// OriginTimeout bounds the wait for the origin's head (default 5 min).
+	// OriginTimeout bounds the wait for the origin's head, and how long its body may stand
+	// still (default 5 min).
 	OriginTimeout time.Duration
 	// OriginTLS is for https origins; nil is the system's roots.
 	OriginTLS *tls.Config
@@ -145,6 +146,7 @@ func (p *Proxy) cacheOptions() (respcache.Options, error) {
 	base := baseOf(o)
 	forward := forwarding{
 		origin: p.origin, transport: transport, base: base, trust: o.TrustForwarded, logger: o.Logger,
+		patience: o.OriginTimeout,
 	}
 	options := respcache.Options{
 		Store: p.store, Front: p.front,
@@ -253,11 +255,19 @@ func baseOf(o *Options) func(*http.Request) string {
 			scheme = "https"
 		}
 		if trust {
-			host = orElse(r.Header.Get("X-Forwarded-Host"), host)
-			scheme = orElse(r.Header.Get("X-Forwarded-Proto"), scheme)
+			host = orElse(nearest(r.Header.Get("X-Forwarded-Host")), host)
+			if proto := strings.ToLower(nearest(r.Header.Get("X-Forwarded-Proto"))); proto == "http" || proto == "https" {
+				scheme = proto
+			}
 		}
 		return scheme + "://" + strings.ToLower(host)
 	}
+}
+
+// nearest is the first member of a list: what the proxy nearest the client saw.
+func nearest(list string) string {
+	first, _, _ := strings.Cut(list, ",")
+	return strings.TrimSpace(first)
 }
 
 // mounted tells whether a server lies below a path.
@@ -290,9 +300,36 @@ func (p *Proxy) unmounted(r *http.Request) *http.Request {
 	return out
 }
 
+// withoutHops is r without the fields that its Connection names. They do not reach the
+// origin, so they may have no part in what is kept under which name: else a client that
+// sends "Connection: Accept" would have one form kept as another.
+func withoutHops(r *http.Request) *http.Request {
+	named := rfc9111.VaryNames(r.Header["Connection"])
+	var out *http.Request
+	for _, name := range named {
+		if _, there := r.Header[name]; !there || name == "Upgrade" || name == "Te" || name == "Connection" {
+			continue
+		}
+		if out == nil {
+			out = r.Clone(r.Context())
+		}
+		delete(out.Header, name)
+	}
+	if out == nil {
+		return r
+	}
+	return out
+}
+
 // ServeHTTP implements [http.Handler].
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r = p.unmounted(r)
+	if r.Method == http.MethodConnect || r.Method == http.MethodTrace {
+		// Tunnels are not for a reverse proxy; an echo would show what was added on the way.
+		w.Header().Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+		http.Error(w, `{"detail":"This method is not for a proxy."}`, http.StatusMethodNotAllowed)
+		return
+	}
+	r = withoutHops(p.unmounted(r))
 	if p.about != nil && !p.offline.Load() {
 		p.about.keep(r)
 	}

@@ -74,7 +74,22 @@ func classify(r *http.Request) target {
 	default:
 		return target{class: passed, route: first}
 	}
-	t.node = nodePath(rest)
+	return t.about(rest)
+}
+
+// Bounds of a node's path that is kept: it is in a group for each node above it, and in
+// the guard's memory.
+const (
+	maxNodePath  = 4096
+	maxNodeDepth = 32
+)
+
+// about is t for the node at an escaped path.
+func (t target) about(escaped string) target {
+	t.node = nodePath(escaped)
+	if len(t.node) > maxNodePath || strings.Count(t.node, "/") >= maxNodeDepth {
+		return target{class: passed, route: t.route}
+	}
 	return t
 }
 
@@ -101,8 +116,7 @@ func zarrTarget(rest string) target {
 	default:
 		return target{class: passed, route: t.route}
 	}
-	t.node = nodePath(above)
-	return t
+	return t.about(above)
 }
 
 // numbers tells whether s is numbers with sep between them.

@@ -17,15 +17,17 @@ func newTransport(o *Options) *http.Transport {
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	return &http.Transport{
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSClientConfig:       o.OriginTLS,
-		Protocols:             protocols,
-		DisableCompression:    true,
-		MaxIdleConns:          256,
-		MaxIdleConnsPerHost:   256,
-		IdleConnTimeout:       90 * time.Second,
-		ResponseHeaderTimeout: o.OriginTimeout,
-		TLSHandshakeTimeout:   10 * time.Second,
+		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:     o.OriginTLS,
+		Protocols:           protocols,
+		DisableCompression:  true,
+		MaxIdleConns:        256,
+		MaxIdleConnsPerHost: 256,
+		IdleConnTimeout:     90 * time.Second,
+		// The head of an answer that is larger is a 502.
+		MaxResponseHeaderBytes: 1 << 20,
+		ResponseHeaderTimeout:  o.OriginTimeout,
+		TLSHandshakeTimeout:    10 * time.Second,
 	}
 }
 

@@ -142,6 +142,7 @@ func (c *Cache) keepHead(ctx context.Context, key store.Key, r *http.Request, p 
 	lock.Lock()
 	defer lock.Unlock()
 	kept, groups := [][]byte{p.encode()}, groupSet{}
+	room := maxRecord - len(kept[0])
 	groups.add(p.groups)
 	var gone []store.Key
 	c.record(ctx, key, func(variants [][]byte) {
@@ -149,9 +150,10 @@ func (c *Cache) keepHead(ctx context.Context, key store.Key, r *http.Request, p 
 			old, err := decode(v)
 			switch {
 			case err != nil || old.body == p.body:
-			case len(kept) == maxVariants || c.matches(old.selectors, "", r):
+			case len(kept) == maxVariants || len(v) > room || c.matches(old.selectors, "", r):
 				gone = append(gone, old.body)
 			default:
+				room -= len(v)
 				kept = append(kept, bytes.Clone(v))
 				groups.add(old.groups)
 			}
@@ -206,7 +208,7 @@ func (c *Cache) keep(key store.Key, r *http.Request, p *response, body []byte, m
 	ctx := context.WithoutCancel(r.Context())
 	c.purges.mu.RLock()
 	defer c.purges.mu.RUnlock()
-	if c.purges.since(mark, p.groups) {
+	if c.purges.since(mark, p.groups) || !p.bounded() {
 		return false
 	}
 	if body != nil {

@@ -107,30 +107,25 @@ func (c *Cache) recordKey(url, partition string) store.Key {
 	if partition != "" {
 		name = partition + " " + url
 	}
-	if len(name) > longestPlainKey {
-		sum := sha256.Sum256([]byte(name))
-		name = "#" + hex.EncodeToString(sum[:])
-	}
-	return store.Key(c.o.Prefix + "r:" + name)
+	return store.Key(c.o.Prefix + "r:" + short(name))
 }
 
 // groups lists the groups of a response to this request: its URL, all, every folder above
 // it, what the options add, and its own Cache-Groups within its origin (RFC 9875 §2).
 func (c *Cache) groups(r *http.Request, id identity, named []string) []string {
 	out := []string{c.urlGroup(id.url), c.everything()}
-	for i, n := 0, 0; i < len(id.path) && n < maxFolders; i++ {
-		if id.path[i] == '/' {
-			out = append(out, c.folderGroup(id.base+id.path[:i+1]))
-			n++
-		}
-	}
 	if c.o.Groups != nil {
 		for _, name := range c.o.Groups(r) {
 			out = append(out, c.ownGroup(name))
 		}
 	}
 	out = append(out, c.named(id.base, named)...)
-	out = slices.DeleteFunc(out, func(g string) bool { return len(g) > store.MaxGroup })
+	for i, n := 0, 0; i < len(id.path) && n < maxFolders; i++ {
+		if id.path[i] == '/' {
+			out = append(out, c.folderGroup(id.base+id.path[:i+1]))
+			n++
+		}
+	}
 	return out[:min(len(out), store.MaxGroups)]
 }
 
@@ -140,24 +135,29 @@ const maxFolders = 16
 func (c *Cache) named(base string, names []string) []string {
 	out := make([]string, 0, len(names))
 	for _, name := range names {
-		out = append(out, c.o.Prefix+"g:"+base+" "+name)
+		out = append(out, c.o.Prefix+"g:"+short(base+" "+name))
 	}
 	return out
 }
 
 // ownGroup is a group that the options name. It holds whatever address was used: a write
 // through one outdates what is held under all of them.
-func (c *Cache) ownGroup(name string) string { return c.o.Prefix + "n:" + name }
+func (c *Cache) ownGroup(name string) string { return c.o.Prefix + "n:" + short(name) }
 
 // everything is the group that all are in.
 func (c *Cache) everything() string { return c.o.Prefix + "a:" }
 
 func (c *Cache) urlGroup(url string) string {
-	if len(url) > longestPlainKey {
-		sum := sha256.Sum256([]byte(url))
-		url = "#" + hex.EncodeToString(sum[:])
-	}
-	return c.o.Prefix + "u:" + url
+	return c.o.Prefix + "u:" + short(url)
 }
 
-func (c *Cache) folderGroup(url string) string { return c.o.Prefix + "p:" + url }
+func (c *Cache) folderGroup(url string) string { return c.o.Prefix + "p:" + short(url) }
+
+// short is a name itself, or what stands for one that is too long for a store.
+func short(name string) string {
+	if len(name) <= longestPlainKey {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	return "#" + hex.EncodeToString(sum[:])
+}

@@ -25,7 +25,7 @@ func (c *Cache) selectorsFor(r *http.Request, vary []string) []selector {
 		out = append(out, selector{name: name, value: value, present: present})
 	}
 	if c.o.Variant != nil {
-		out = append(out, selector{name: variantField, value: c.o.Variant(r), present: true})
+		out = append(out, selector{name: variantField, value: brief(c.o.Variant(r)), present: true})
 	}
 	return out
 }
@@ -37,7 +37,7 @@ func (c *Cache) selecting(name string, r *http.Request) (string, bool) {
 		if c.o.Variant == nil {
 			return "", true
 		}
-		return c.o.Variant(r), true
+		return brief(c.o.Variant(r)), true
 	case "Host":
 		// net/http keeps it apart from the fields.
 		return r.Host, true
@@ -47,7 +47,20 @@ func (c *Cache) selecting(name string, r *http.Request) (string, bool) {
 		sum := sha256.Sum256([]byte(strings.Join(lines, "\x00")))
 		return hex.EncodeToString(sum[:16]), present
 	}
-	return rfc9111.VaryValue(name, r.Header)
+	value, present := rfc9111.VaryValue(name, r.Header)
+	return brief(value), present
+}
+
+// longestSelector is the longest selecting value that is stored as it is.
+const longestSelector = 256
+
+// brief is a value itself, or what stands for one that is too long to keep 16 of per URL.
+func brief(value string) string {
+	if len(value) <= longestSelector {
+		return value
+	}
+	sum := sha256.Sum256([]byte(value))
+	return "#" + hex.EncodeToString(sum[:])
 }
 
 // matches tells whether r selects a response with these selectors (RFC 9111 §4.1).

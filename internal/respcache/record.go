@@ -20,7 +20,22 @@ const recordVersion = 1
 const (
 	maxVariants = 16
 	maxFields   = 512
+	// maxRecord bounds a record in bytes; a head of more than maxHead is not kept.
+	maxRecord = store.MaxHeader / 2
+	maxHead   = 128 << 10
 )
+
+// bounded tells whether a head is small enough to be kept.
+func (p *response) bounded() bool {
+	lines, bytes := 0, 0
+	for name, values := range p.header {
+		lines += len(values)
+		for _, value := range values {
+			bytes += len(name) + len(value)
+		}
+	}
+	return lines <= maxFields && len(p.selectors) <= maxFields && bytes <= maxHead
+}
 
 // selector is a request field that selects a variant, and what it was.
 type selector struct {

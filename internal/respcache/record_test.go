@@ -121,7 +121,7 @@ func TestGroups(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"u:http://h/a/b?q=1", "a:", "p:http://h/", "p:http://h/a/", "g:http://h x"}
+	want := []string{"u:http://h/a/b?q=1", "a:", "g:http://h x", "p:http://h/", "p:http://h/a/"}
 	if diff := cmp.Diff(want, c.groups(r, c.identify(r), []string{"x"})); diff != "" {
 		t.Error(diff)
 	}

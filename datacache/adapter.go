@@ -84,7 +84,7 @@ func (a *array) ReadBlock(ctx context.Context, v adapter.Version, block []int64)
 	if id.ID == (adapter.ID{}) { // it has no name, so it has no key
 		return a.Array.ReadBlock(ctx, v, block)
 	}
-	a.cache.ahead.follow(a, block)
+	a.cache.ahead.follow(ctx, a, block)
 	k := key{id.ID, wholeBlock}
 	value, ok := a.cache.held(ctx, k, a.path, id.Trusted)
 	if ok {

@@ -10,11 +10,11 @@ import (
 	"github.com/terrazzo-data/terrazzo/adapter"
 )
 
-// ahead reads the next blocks for whoever walks along the first axis of an
-// array: frames i, i+1, i+2 of a stack, or slabs. What it has read waits beside
-// the cache, in a room of its own that was taken from the budget, until somebody
-// asks for it, or until newer guesses need the room: a wrong guess pushes
-// nothing out of the cache, and is counted.
+// ahead reads the next blocks for whoever walks through an array (see [walks]):
+// frames i, i+1, i+2 of a stack, every tenth, slabs, planes along any axis. What
+// it has read waits beside the cache, in a room of its own that was taken from
+// the budget, until somebody asks for it, or until newer guesses need the room:
+// a wrong guess pushes nothing out of the cache, and is counted.
 //
 // It gives way: no guess begins while as many reads as there are processors run
 // for others, nor while half as many guesses run. A reader who comes for a block
@@ -50,27 +50,9 @@ type guess struct {
 }
 
 const (
-	aheadShare  = 16   // of the budget: one in aheadShare
-	aheadDepth  = 2    // how many steps ahead
-	surely      = 2    // steps after which a walk is believed
-	bored       = 8    // needless guesses after which only each eighth step guesses
-	walksAtOnce = 16   // in one array
-	walkedAtAll = 1024 // arrays
+	aheadShare  = 16  // of the budget: one in aheadShare
+	walkedAtAll = 256 // arrays
 )
-
-// walks are those in one array.
-type walks struct{ list []*walk }
-
-// walk is a reader, as it seems, that goes along the first axis.
-type walk struct {
-	at, step int64
-	steps    int
-	idle     int             // guesses in a row of what was there already
-	ctx      context.Context //nolint:containedctx // of what is read for it
-	cancel   context.CancelFunc
-	lately   [32]uint64 // hashes of blocks that were guessed
-	next     int
-}
 
 func newAhead(c *Cache, limit int64) *ahead {
 	a := &ahead{cache: c, limit: limit, walks: map[string]*walks{}, staged: map[key]guess{}, reading: map[key]*reservation{}}
@@ -121,8 +103,8 @@ func (a *ahead) usage() (bytes, limit int64) {
 	return a.bytes, a.limit
 }
 
-// follow notes that a block is read, and reads ahead if that is a step of a walk.
-func (a *ahead) follow(array *array, block []int64) {
+// follow notes that a block is read, and reads ahead if that is part of a walk.
+func (a *ahead) follow(ctx context.Context, array *array, block []int64) {
 	if a == nil || len(block) == 0 {
 		return
 	}
@@ -131,90 +113,41 @@ func (a *ahead) follow(array *array, block []int64) {
 	of := a.walks[array.path]
 	if of == nil {
 		if len(a.walks) >= walkedAtAll {
+			for _, of := range a.walks {
+				of.end()
+			}
 			clear(a.walks) // crude, and rare: walks are learnt again in two steps
 		}
 		of = &walks{}
 		a.walks[array.path] = of
 	}
-	w := of.step(a.ctx, block[0])
-	if w.steps < surely || w.idle >= bored && w.steps%bored != 0 {
-		return
-	}
-	for d := int64(1); d <= aheadDepth; d++ {
-		if a.running >= max(1, runtime.GOMAXPROCS(0)/2) || a.reads.Load() >= int64(runtime.GOMAXPROCS(0)) {
-			return
-		}
-		next := append([]int64{block[0] + d*w.step}, block[1:]...)
-		if w.guessed(next) {
-			continue
-		}
+	w := of.follow(a.ctx, tallyOf(ctx), block)
+	for len(w.pending) > 0 && a.mayRun() && a.running < max(1, runtime.GOMAXPROCS(0)/2) {
 		a.running++
-		ctx := w.ctx
-		a.tasks.Go(func() { a.guess(ctx, w, array, next) })
+		ctx, next := w.next()
+		a.tasks.Go(func() { a.work(ctx, w, array, next) })
 	}
 }
 
-// guess reads one block ahead for w, and notes whether that was of any use.
-func (a *ahead) guess(ctx context.Context, w *walk, array *array, block []int64) {
-	needless := a.read(ctx, array, block)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.running--
-	if w.idle++; !needless {
-		w.idle = 0
-	}
-}
+// mayRun says whether there is a processor that no reader waits for.
+func (a *ahead) mayRun() bool { return a.reads.Load() < int64(runtime.GOMAXPROCS(0)) }
 
-// guessed says whether the block was guessed lately, and notes that it is now.
-func (w *walk) guessed(block []int64) bool {
-	h := uint64(len(block))
-	for _, i := range block {
-		h = (h ^ uint64(i)) * 0x9e3779b97f4a7c15
-	}
-	if slices.Contains(w.lately[:], h) {
-		return true
-	}
-	w.lately[w.next%len(w.lately)] = h
-	w.next++
-	return false
-}
-
-// step finds the walk that a read at i belongs to, or begins one.
-func (s *walks) step(ctx context.Context, i int64) *walk {
-	for _, w := range s.list {
-		if w.at == i { // another tile of the same frame
-			return w
+// work reads blocks ahead for w, the next first, as long as there are some and
+// nobody else needs the processor.
+func (a *ahead) work(ctx context.Context, w *walk, array *array, next []int64) {
+	for next != nil {
+		needless := a.read(ctx, array, next)
+		a.mu.Lock()
+		if w.idle++; !needless {
+			w.idle = 0
 		}
-	}
-	for n, w := range s.list {
-		by := i - w.at
-		if by != 1 && by != -1 {
-			continue
+		if next = nil; len(w.pending) > 0 && a.mayRun() {
+			ctx, next = w.next() //nolint:fatcontext // another one
+		} else {
+			a.running--
 		}
-		if by != w.step {
-			w.turn(ctx, by)
-		}
-		w.at, w.steps = i, w.steps+1
-		s.list = append(append(s.list[:n:n], s.list[n+1:]...), w) // the latest last
-		return w
+		a.mu.Unlock()
 	}
-	w := &walk{at: i}
-	w.turn(ctx, 0)
-	if len(s.list) >= walksAtOnce {
-		s.list[0].cancel()
-		s.list = s.list[1:]
-	}
-	s.list = append(s.list, w)
-	return w
-}
-
-// turn gives up what is being read for the old direction.
-func (w *walk) turn(ctx context.Context, step int64) {
-	if w.cancel != nil {
-		w.cancel()
-	}
-	w.ctx, w.cancel = context.WithCancel(ctx) //nolint:gosec // kept in the walk
-	w.step, w.steps, w.idle, w.lately = step, 0, 0, [32]uint64{}
 }
 
 // read reads one block ahead, and says whether it was there already.
@@ -325,7 +258,7 @@ func (a *ahead) stage(r *reservation, g guess) {
 	}
 	a.bytes += g.bytes + Overhead
 	a.staged[r.key] = g
-	if len(a.order) > 2*len(a.staged)+walksAtOnce { // mostly of keys that were taken
+	if len(a.order) > 2*len(a.staged)+walkedAtAll { // mostly of keys that were taken
 		a.order = slices.DeleteFunc(a.order, func(k key) bool { _, ok := a.staged[k]; return !ok })
 	}
 	a.order = append(a.order, r.key)

@@ -92,6 +92,7 @@ func TestGuessIsJoined(t *testing.T) {
 		for i := range int64(4) {
 			mustRead(t, a, i)
 		}
+		synctest.Wait()
 		if st := c.Stats(); st.Joined != 1 || st.Misses != 3 || st.Entries != 4 || s.readsOf[3] != 1 {
 			t.Errorf("reads %v, stats %+v", s.readsOf, st)
 		}

@@ -60,8 +60,9 @@ import (
 type Options struct {
 	// Bytes is the budget. 0 switches the cache off.
 	Bytes int64
-	// Prefetch reads ahead for whoever walks along the first axis of an array,
-	// within a sixteenth of the budget.
+	// Prefetch reads ahead for whoever walks through an array along one of its
+	// axes, within a sixteenth of the budget. The blocks of one request are
+	// known by its [Tally].
 	Prefetch bool
 	// Policy decides what to give up, by name: "" and "hazard" for ours, "gdsf"
 	// or "lru" to compare with.

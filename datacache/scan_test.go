@@ -51,7 +51,7 @@ func TestScanStaysWithinBudget(t *testing.T) {
 	stop.Store(true)
 	const slack = 3 * mib // of the policy, the fake and the test itself
 	if most := <-peak - before; most > budget+slack {
-		t.Errorf("%d MiB live, want at most the budget of %d and %d", most>>20, budget>>20, slack>>20)
+		t.Errorf("%d KiB live, want at most the budget of %d and %d", most>>10, budget>>10, slack>>10)
 	}
 	if st := c.Stats(); st.Evicted+st.Refused[datacache.Worthless] < s.frames {
 		t.Errorf("the cache was not under pressure: %+v", st)

@@ -203,7 +203,7 @@ func (b *bench) viewers() error {
 
 // read is one request: a version, its blocks, gathered.
 func (b *bench) read(z, nz, y, ny, x, nx int64) error {
-	ctx := context.Background()
+	ctx := datacache.WithTally(context.Background(), new(datacache.Tally))
 	s := b.d.Array.Shape
 	sel := ndslice.Selection{
 		{Start: z, Step: 1, Count: min(nz, s[0]-z)}, {Start: y, Step: 1, Count: min(ny, s[1]-y)}, {Start: x, Step: 1, Count: min(nx, s[2]-x)},

@@ -1,0 +1,226 @@
+package datacache
+
+import (
+	"context"
+	"slices"
+)
+
+// walks are those in one array, the latest last. A walk is a reader, as it
+// seems, whose requests begin each one step further along one axis: a step of
+// one block, or the same stride each time, in either direction. Requests are
+// told apart by their [Tally]; without one each block is a request.
+type walks struct{ list []*walk }
+
+const (
+	aheadDepth   = 2  // how many steps ahead
+	surely       = 2  // steps after which a walk is believed
+	surelyStride = 3  // if they are of more than one block
+	surelyRows   = 8  // steps within one request after which it is one by itself
+	widest       = 64 // stride, in blocks
+	bored        = 8  // needless guesses after which only each eighth step guesses
+	walksAtOnce  = 64 // in one array
+	pendingMost  = 32 // guesses that wait for their turn, of one walk
+	latelyMost   = 64
+)
+
+type walk struct {
+	request *Tally
+	at      []int64 // where the last request began
+	axis    int     // along which it walks,
+	by      int64   // by so many blocks a step; 0 before the first
+	steps   int
+
+	row     int64           // the last block of this request along the first axis,
+	rows    int             // and how many steps of one it made there
+	idle    int             // guesses in a row of what was there already
+	ctx     context.Context //nolint:containedctx // of what is read for it
+	cancel  context.CancelFunc
+	lately  []uint64 // hashes of blocks that were guessed, a ring
+	guesses int
+	pending [][]int64 // to be read ahead, the next first
+}
+
+// follow finds the walk that a read belongs to, or begins one, and adds to its
+// pending what may be asked for next.
+func (s *walks) follow(ctx context.Context, request *Tally, block []int64) *walk {
+	w := s.of(request)
+	if w != nil && len(w.at) == len(block) {
+		w.within(block[0])
+	} else {
+		w = s.step(ctx, block)
+		w.request, w.row, w.rows = request, block[0], 0
+	}
+	if w.idle >= bored && w.steps%bored != 0 {
+		return w
+	}
+	if w.believed() {
+		w.expect(block, w.axis, w.by)
+	}
+	if w.rows >= surelyRows {
+		w.expect(block, 0, 1)
+	}
+	return w
+}
+
+// of returns the walk that a request belongs to, nil if that is not known.
+func (s *walks) of(request *Tally) *walk {
+	if request == nil {
+		return nil
+	}
+	for i := len(s.list) - 1; i >= 0; i-- {
+		if s.list[i].request == request {
+			return s.list[i]
+		}
+	}
+	return nil
+}
+
+// within notes another block of the same request: one that reads many frames is
+// a walk by itself.
+func (w *walk) within(row int64) {
+	if row == w.row+1 {
+		w.rows++
+	} else if row != w.row {
+		w.rows = 0
+	}
+	w.row = row
+}
+
+func (w *walk) believed() bool {
+	if w.by == 1 || w.by == -1 {
+		return w.steps >= surely
+	}
+	return w.steps >= surelyStride
+}
+
+// step finds the walk of which block, where a request begins, is the next step,
+// or begins one. First comes who is expected there, then who is there already,
+// then who is beside it and goes nowhere yet, or turns back.
+func (s *walks) step(ctx context.Context, block []int64) *walk {
+	last := len(s.list) - 1
+	for i, w := range s.list {
+		axis, by, ok := w.to(block)
+		if ok && by == w.by && axis == w.axis && (w.believed() || unit(by) || i == last) {
+			w.steps++
+			return s.latest(i, block)
+		}
+	}
+	for i, w := range s.list {
+		if slices.Equal(w.at, block) {
+			return s.latest(i, block)
+		}
+	}
+	for i, w := range s.list {
+		axis, by, ok := w.to(block)
+		if ok && unit(by) && (!w.believed() || axis == w.axis && by == -w.by) {
+			w.turn(ctx, axis, by)
+			w.steps = 1
+			return s.latest(i, block)
+		}
+	}
+	return s.begin(ctx, block)
+}
+
+func unit(by int64) bool { return by == 1 || by == -1 }
+
+// to says along which axis, and how far, it is to block; not ok if it is along
+// several, or none.
+func (w *walk) to(block []int64) (axis int, by int64, ok bool) {
+	if len(w.at) != len(block) {
+		return 0, 0, false
+	}
+	for i := range block {
+		d := block[i] - w.at[i]
+		if d == 0 {
+			continue
+		}
+		if ok {
+			return 0, 0, false
+		}
+		axis, by, ok = i, d, true
+	}
+	return axis, by, ok
+}
+
+// latest moves walk i to block and to the end of the list.
+func (s *walks) latest(i int, block []int64) *walk {
+	w := s.list[i]
+	copy(w.at, block)
+	copy(s.list[i:], s.list[i+1:])
+	s.list[len(s.list)-1] = w
+	return w
+}
+
+// begin begins a walk, which may be the second step of one with a stride.
+func (s *walks) begin(ctx context.Context, block []int64) *walk {
+	w := &walk{at: slices.Clone(block)}
+	w.turn(ctx, 0, 0)
+	if n := len(s.list); n > 0 {
+		if axis, by, ok := s.list[n-1].to(block); ok && max(by, -by) <= widest {
+			w.axis, w.by, w.steps = axis, by, 1
+		}
+	}
+	if len(s.list) >= walksAtOnce {
+		s.list[0].cancel()
+		s.list = slices.Delete(s.list, 0, 1)
+	}
+	s.list = append(s.list, w)
+	return w
+}
+
+// end gives up what is being read for all of them.
+func (s *walks) end() {
+	for _, w := range s.list {
+		w.cancel()
+	}
+}
+
+// turn gives up what is being read for the old direction.
+func (w *walk) turn(ctx context.Context, axis int, by int64) {
+	if w.cancel != nil {
+		w.cancel()
+	}
+	w.ctx, w.cancel = context.WithCancel(ctx) //nolint:gosec // kept in the walk
+	w.axis, w.by, w.steps, w.idle = axis, by, 0, 0
+	w.lately, w.pending = w.lately[:0], nil
+}
+
+// expect adds the blocks of the next steps from block to what is pending.
+func (w *walk) expect(block []int64, axis int, by int64) {
+	for d := int64(1); d <= aheadDepth; d++ {
+		next := slices.Clone(block)
+		next[axis] += d * by
+		if next[axis] < 0 || w.guessed(next) {
+			continue
+		}
+		if len(w.pending) >= pendingMost {
+			w.pending = slices.Delete(w.pending, 0, 1)
+		}
+		w.pending = append(w.pending, next)
+	}
+}
+
+// next takes the first of what is pending, and the context to read it under.
+func (w *walk) next() (context.Context, []int64) {
+	next := w.pending[0]
+	w.pending = w.pending[1:]
+	return w.ctx, next
+}
+
+// guessed says whether the block was guessed lately, and notes that it is now.
+func (w *walk) guessed(block []int64) bool {
+	h := uint64(len(block))
+	for _, i := range block {
+		h = (h ^ uint64(i)) * 0x9e3779b97f4a7c15
+	}
+	if slices.Contains(w.lately, h) {
+		return true
+	}
+	if len(w.lately) < latelyMost {
+		w.lately = append(w.lately, h)
+	} else {
+		w.lately[w.guesses%latelyMost] = h
+	}
+	w.guesses++
+	return false
+}

@@ -3,13 +3,15 @@
 
 For a public origin, an API key and a bearer token it prints requests per second with
 p99, and how many requests reached the origin. Needs wrk and .venv (tools/setup python
-system). Run from anywhere: bench/proxy/hot.py [SECONDS]
+system). The rounds of both are interleaved; medians. Writes bench/out/hot.md.
 """
 
+import argparse
 import json
 import pathlib
 import re
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,7 +21,10 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PYTHON = ROOT / ".venv" / "bin" / "python"
-SECONDS = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+sys.path.insert(0, str(ROOT / "bench"))
+
+import peers  # noqa: E402
+
 MAKE = """
 import sys, numpy
 from tiled.client import from_uri
@@ -62,14 +67,22 @@ def wait(port, log):
     raise SystemExit(f"Tiled does not start:\n{log.read_text()}")
 
 
-def wrk(port, auth):
-    command = ["wrk", "-t2", "-c16", f"-d{SECONDS}s", "--latency", "-H", "Accept: application/octet-stream"]
+def wrk(port, auth, seconds):
+    command = ["wrk", "-t2", "-c16", f"-d{seconds}s", "--latency", "-H", "Accept: application/octet-stream"]
     if auth:
         command += ["-H", f"Authorization: {auth}"]
     url = f"http://127.0.0.1:{port}/api/v1/array/block/run/image?block=0,0&expected_shape=1000,1000"
     text = subprocess.run([*command, url], capture_output=True, text=True, check=True).stdout
     assert "Non-2xx" not in text, text
-    return float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1]), re.search(r"99%\s+(\S+)", text)[1]
+    found = re.search(r"99%\s+([\d.]+)(us|ms|s|m)", text)
+    p99 = float(found[1]) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60000}[found[2]]
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1]), p99
+
+
+def middle(rounds):
+    rates, p99 = zip(*rounds, strict=True)
+    spread = f" ({min(rates):,.0f}–{max(rates):,.0f})" if len(rates) > 1 else ""
+    return statistics.median(rates), f"{statistics.median(rates):,.0f}/s{spread}, p99 {statistics.median(p99):,.1f} ms"
 
 
 def token(port):
@@ -78,7 +91,7 @@ def token(port):
         return json.load(answer)["access_token"]
 
 
-def row(label, program, public, users):
+def row(label, program, public, users, times):
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         (folder / "data").mkdir()
@@ -113,22 +126,23 @@ def row(label, program, public, users):
             subprocess.run(
                 [PYTHON, "-c", MAKE, f"http://127.0.0.1:{origin}/api/v1", key], check=True, capture_output=True
             )
-            alone, alone99 = wrk(origin, auth)
             running.append(
                 subprocess.Popen([program, "cache", f"127.0.0.1:{front}", f"http://127.0.0.1:{origin}", "tiled"])
             )
             wait(front, folder / "log")
-            time.sleep(1)
-            log.flush()
-            before = (folder / "log").read_text().count(" HTTP/1.1")
-            behind, behind99 = wrk(front, auth)
-            time.sleep(1)
-            reached = (folder / "log").read_text().count(" HTTP/1.1") - before
-            print(
-                f"| {label} | {alone:,.0f}/s, {alone99} | {behind:,.0f}/s, {behind99} | {behind / alone:,.0f}× | "
-                f"{reached} of {behind * SECONDS:,.0f} |",
-                flush=True,
-            )
+            alone, behind, reached = [], [], 0
+            rounds, seconds = times
+            for _ in range(rounds):
+                alone.append(wrk(origin, auth, seconds))
+                time.sleep(1)
+                before = (folder / "log").read_text().count(" HTTP/1.1")
+                behind.append(wrk(front, auth, seconds))
+                time.sleep(1)
+                reached += (folder / "log").read_text().count(" HTTP/1.1") - before
+            rate, text = middle(behind)
+            least, first = middle(alone)
+            answered = sum(rate for rate, _ in behind) * seconds
+            return f"| {label} | {first} | {text} | {rate / least:,.0f}× | {reached} of {answered:,.0f} |"
         finally:
             for process in running:
                 process.terminate()
@@ -137,14 +151,27 @@ def row(label, program, public, users):
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one round of two seconds")
+    arguments = parser.parse_args()
+    rounds, seconds = (1, 2) if arguments.quick else (3, 6)
+    lines = [
+        f"{peers.about()} wrk with 16 connections, {rounds} interleaved rounds of {seconds} s; medians, (least–most).",
+        "",
+        "| origin | Tiled alone | behind the proxy | | requests that reached the origin |",
+        "|---|---|---|---|---|",
+    ]
     with tempfile.TemporaryDirectory() as name:
         program = pathlib.Path(name) / "proxy"
         subprocess.run(["go", "build", "-o", str(program), "./bench/proxy"], cwd=ROOT, check=True)
-        print("| origin | Tiled alone | behind the proxy | | requests that reached the origin |")
-        print("|---|---|---|---|---|")
-        row("public", program, True, False)
-        row("API key", program, False, False)
-        row("bearer token", program, False, True)
+        lines.append(row("public", program, True, False, (rounds, seconds)))
+        lines.append(row("API key", program, False, False, (rounds, seconds)))
+        lines.append(row("bearer token", program, False, True, (rounds, seconds)))
+    text = "\n".join(lines) + "\n"
+    (ROOT / "bench" / "out").mkdir(exist_ok=True)
+    (ROOT / "bench" / "out" / "hot.md").write_text(text)
+    print(text)
 
 
-main()
+if __name__ == "__main__":
+    main()

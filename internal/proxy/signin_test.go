@@ -56,7 +56,7 @@ func tiledWithUsers(t *testing.T) string {
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	url := "http://127.0.0.1:" + port
-	for range 600 {
+	for range 1800 {
 		r, err := http.Get(url + api)
 		if err == nil {
 			_ = r.Body.Close()
@@ -72,7 +72,8 @@ func tiledWithUsers(t *testing.T) string {
 // token, an API key, one that may read metadata only, strangers, and a live stream.
 func TestSignIn(t *testing.T) {
 	t.Parallel()
-	s, p := front(t, tiledWithUsers(t), func(o *proxy.Options) { o.Kind = proxy.KindTiled })
+	tiled := tiledWithUsers(t)
+	s, p := front(t, tiled, func(o *proxy.Options) { o.Kind = proxy.KindTiled })
 	cmd := exec.CommandContext(t.Context(), testenv.Python(t), "testdata/sign_in.py", s.URL)
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "TILED_RETRY_ATTEMPTS=1")
 	var errors bytes.Buffer
@@ -102,5 +103,27 @@ stream True ['first']
 	// second and bob's second came from the cache.
 	if st := p.Cache().Stats(); st.Hits < 2 {
 		t.Errorf("stats %+v", st)
+	}
+	for _, authorize := range []string{proxy.AuthorizeMetadata, proxy.AuthorizeRevalidate, proxy.AuthorizeKey} {
+		grows(t, tiled, authorize)
+	}
+}
+
+// grows lets a run grow behind a proxy of its own: no answer may be stale, whatever proves
+// the right to it.
+func grows(t *testing.T, tiled, authorize string) {
+	t.Helper()
+	s, p := front(t, tiled, func(o *proxy.Options) { o.Kind, o.Authorize = proxy.KindTiled, authorize })
+	cmd := exec.CommandContext(t.Context(), testenv.Python(t), "testdata/grow.py", s.URL, tiled, authorize)
+	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "TILED_RETRY_ATTEMPTS=1")
+	var errors bytes.Buffer
+	cmd.Stderr = &errors
+	out, err := cmd.Output()
+	if want := "stale 0\nwritten [0, 2, 4] [0, 2, 4]\n"; err != nil || string(out) != want {
+		t.Errorf("%s: %v\n%s\n%s", authorize, err, out, errors.String())
+	}
+	st := p.Cache().Stats()
+	if st.Confirmed == 0 || authorize != proxy.AuthorizeMetadata && st.Hits > 0 {
+		t.Errorf("%s: stats %+v", authorize, st)
 	}
 }

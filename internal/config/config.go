@@ -23,16 +23,24 @@ type Config struct {
 
 // Tree is one tree and where it is mounted.
 type Tree struct {
-	// Tree is "directory" or "demo".
+	// Tree is "directory", "join" or "demo".
 	Tree string `yaml:"tree"`
 	// Path is where it is mounted, such as "/" or "/raw".
 	Path string   `yaml:"path"`
 	Args TreeArgs `yaml:"args"`
 }
 
-// TreeArgs belong to a folder.
+// TreeArgs belong to a folder, or to files in a folder that are joined.
 type TreeArgs struct {
 	Directory string `yaml:"directory"`
+	// Files is a pattern of files in the folder that are one array, Dataset the
+	// path of an array within each of them, Join "stack" (a new axis, as
+	// numpy.stack) or "concatenate" (one they have), and Axis which axis, below
+	// zero counted from the last. They belong to "join" alone.
+	Files   string `yaml:"files"`
+	Dataset string `yaml:"dataset"`
+	Join    string `yaml:"join"`
+	Axis    int    `yaml:"axis"`
 	// KeepExt keeps file extensions in keys.
 	KeepExt bool `yaml:"keep_ext"`
 	// IncludeExt, if not empty, serves only files with these extensions.

@@ -23,6 +23,7 @@ trees:
     path: /raw
     args: {directory: "${DATA}/raw", keep_ext: true, readable_storage: [/archive], storage: {consistency: nfs, trust_after: 30}}
   - {tree: demo, path: /demo}
+  - {tree: join, path: /scan, args: {directory: /raw, files: "scan_*.h5", dataset: /entry/data, join: concatenate, axis: -1}}
 authentication: {allow_anonymous_access: true}
 allow_origins: [https://example.org]
 uvicorn: {host: 0.0.0.0, port: 0, root_path: /data, workers: 8}
@@ -41,8 +42,11 @@ terrazzo: {memory: 0.25, log_level: debug}
 		c.Listen.Port != 0 || c.Own.Memory != "0.25" || c.ResponseBytesizeLimit != 300_000_000 || !c.Listen.ProxyHeaders {
 		t.Errorf("%+v", c)
 	}
+	if args := c.Trees[2].Args; args.Files != "scan_*.h5" || args.Dataset != "/entry/data" || args.Join != "concatenate" || args.Axis != -1 {
+		t.Errorf("join %+v", args)
+	}
 	all := strings.Join(warnings, "\n")
-	for _, want := range []string{"object_cache", "uvicorn.workers", "line 9"} {
+	for _, want := range []string{"object_cache", "uvicorn.workers", "line 10"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no warning about %s in:\n%s", want, all)
 		}
@@ -52,21 +56,26 @@ terrazzo: {memory: 0.25, log_level: debug}
 func TestRefused(t *testing.T) {
 	const tree = "trees: [{tree: demo, path: /}]\n"
 	for name, test := range map[string]struct{ text, want string }{
-		"empty":          {"", "empty"},
-		"no trees":       {"expose_raw_assets: true", "trees"},
-		"unknown":        {tree + "ponies: 1", "ponies"},
-		"type":           {tree + "expose_raw_assets: maybe", "line 2: expose_raw_assets"},
-		"nested":         {"trees:\n  - tree: demo\n    path: /\n    args:\n      colour: red", "colour"},
-		"limit":          {tree + "response_bytesize_limit: 1000", "line 2: response_bytesize_limit"},
-		"providers":      {tree + "authentication:\n  providers: [{provider: a, authenticator: b}]", "line 3: authentication.providers: refused"},
-		"access control": {tree + "access_control: {access_policy: x, args: {}}", "access_control: refused"},
-		"certificates":   {tree + "uvicorn: {ssl_cert_reqs: 2}", "ssl_cert_reqs: refused"},
-		"catalog":        {"trees: [{tree: catalog, path: /}]", "trees.0.tree: refused"},
-		"module":         {"trees: [{tree: 'my.module:tree', path: /}]", "my.module:tree"},
-		"no folder":      {"trees: [{tree: directory, path: /}]", "directory: PATH"},
-		"variable":       {tree + "authentication: {single_user_api_key: '${NOPE}'}", "line 2: the environment variable NOPE"},
-		"not yaml":       {"trees: [", ""},
-		"doubled key":    {tree + tree, ""},
+		"empty":           {"", "empty"},
+		"no trees":        {"expose_raw_assets: true", "trees"},
+		"unknown":         {tree + "ponies: 1", "ponies"},
+		"type":            {tree + "expose_raw_assets: maybe", "line 2: expose_raw_assets"},
+		"nested":          {"trees:\n  - tree: demo\n    path: /\n    args:\n      colour: red", "colour"},
+		"limit":           {tree + "response_bytesize_limit: 1000", "line 2: response_bytesize_limit"},
+		"providers":       {tree + "authentication:\n  providers: [{provider: a, authenticator: b}]", "line 3: authentication.providers: refused"},
+		"access control":  {tree + "access_control: {access_policy: x, args: {}}", "access_control: refused"},
+		"certificates":    {tree + "uvicorn: {ssl_cert_reqs: 2}", "ssl_cert_reqs: refused"},
+		"catalog":         {"trees: [{tree: catalog, path: /}]", "trees.0.tree: refused"},
+		"module":          {"trees: [{tree: 'my.module:tree', path: /}]", "my.module:tree"},
+		"no folder":       {"trees: [{tree: directory, path: /}]", "directory: PATH"},
+		"join's own":      {"trees: [{tree: directory, path: /, args: {directory: a, files: '*'}}]", "trees.0.args.files: belongs to"},
+		"join, no files":  {"trees: [{tree: join, path: /a, args: {directory: a}}]", "files: PATTERN"},
+		"join at /":       {"trees: [{tree: join, path: /, args: {directory: a, files: '*.h5'}}]", "line 1: trees.0.path: joined files"},
+		"join, no folder": {"trees: [{tree: join, path: /a, args: {files: '*.h5'}}]", "directory: PATH"},
+		"join how":        {"trees: [{tree: join, path: /a, args: {directory: a, files: '*', join: zip}}]", "trees.0.args.join"},
+		"variable":        {tree + "authentication: {single_user_api_key: '${NOPE}'}", "line 2: the environment variable NOPE"},
+		"not yaml":        {"trees: [", ""},
+		"doubled key":     {tree + tree, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := config.Parse([]byte(test.text), env(nil))

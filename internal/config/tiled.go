@@ -76,15 +76,37 @@ func (d document) trees() error {
 	for i := range list.Values {
 		at := []string{"trees", fmt.Sprint(i)}
 		kind := text(d.find(append(at, "tree")))
+		if err := d.joining(at, kind); err != nil {
+			return err
+		}
 		switch kind {
 		case "demo":
-		case "directory", "files":
+		case "directory", "files", "join":
 			if text(d.find(append(at, "args", "directory"))) == "" {
 				return fmt.Errorf("%s: the folder is missing: add args: {directory: PATH}: %w", d.at(at), errdef.ErrInvalid)
 			}
 		default:
-			return fmt.Errorf("%s: refused: %q is made by Python code or a catalog database, which this server has not; it serves 'directory' (args: {directory: PATH}) and 'demo': %w",
+			return fmt.Errorf("%s: refused: %q is made by Python code or a catalog database, which this server has not; it serves 'directory' (args: {directory: PATH}), 'join' and 'demo': %w",
 				d.at(append(at, "tree")), kind, errdef.ErrInvalid)
+		}
+	}
+	return nil
+}
+
+// joining checks what belongs to trees that join files, and to no others.
+func (d document) joining(at []string, kind string) error {
+	if kind == "join" {
+		if text(d.find(append(at, "args", "files"))) == "" {
+			return fmt.Errorf("%s: the files are missing: add args: {files: PATTERN}, such as 'scan_*.h5': %w", d.at(at), errdef.ErrInvalid)
+		}
+		if strings.Trim(text(d.find(append(at, "path"))), "/") == "" {
+			return fmt.Errorf("%s: joined files are one array, which cannot be the root: give it a path such as /stack: %w", d.at(append(at, "path")), errdef.ErrInvalid)
+		}
+		return nil
+	}
+	for _, name := range []string{"files", "dataset", "join", "axis"} {
+		if pointer := append(at, "args", name); d.find(pointer) != nil {
+			return fmt.Errorf("%s: belongs to 'tree: join' alone: %w", d.at(pointer), errdef.ErrInvalid)
 		}
 	}
 	return nil

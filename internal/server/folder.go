@@ -113,6 +113,16 @@ func Index(ctx context.Context, s *Server, progress func(Progress)) error {
 		if t.Tree == "demo" {
 			continue
 		}
+		if t.Tree == "join" {
+			node, err := s.joined(t)
+			if err == nil {
+				_, _, err = node.Describe(ctx)
+			}
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		tree, err := s.openFolder(t)
 		if err != nil {
 			return err

@@ -24,8 +24,11 @@ func (s *Server) trees() (adapter.Adapter, error) {
 }
 
 func (s *Server) tree(t config.Tree) (adapter.Adapter, error) {
-	if t.Tree == "demo" {
+	switch t.Tree {
+	case "demo":
 		return demo.Tree(), nil
+	case "join":
+		return s.joined(t)
 	}
 	return s.folder(t)
 }

@@ -5,6 +5,9 @@
 // have a million files. Every other one is compared with it when it is read,
 // and one of another shape or type is an error that names it. Nothing is ever
 // cast.
+//
+// [Join] is for arrays of which somebody has said that they belong together:
+// of any formats, members within files, along any axis.
 package sequence
 
 import (

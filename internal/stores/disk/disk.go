@@ -105,16 +105,26 @@ func local(dir string) error {
 	if err := unix.Statfs(dir, &about); err != nil {
 		return fmt.Errorf("disk store %s: %w", dir, err)
 	}
+	if remote(uint32(about.Type)) { //nolint:gosec // magic numbers have 32 bits
+		return fmt.Errorf("disk store %s: on a network or user-space file system (type %#x); give it a directory on a local disk: %w", dir, about.Type, errdef.ErrUnsupported)
+	}
+	return nil
+}
+
+// remote tells whether a file system of this type (statfs(2)) is another machine's, or a
+// program's.
+func remote(kind uint32) bool {
 	const (
 		nfs, smb, smb2, cifs = 0x6969, 0x517B, 0xFE534D42, 0xFF534D42
 		fuse, ceph, lustre   = 0x65735546, 0x00C36400, 0x0BD00BD0
 		gpfs, beegfs, afs    = 0x47504653, 0x19830326, 0x5346414F
+		afs2, ninep, coda    = 0x6B414653, 0x01021997, 0x73757245
 	)
-	switch uint32(about.Type) { //nolint:gosec // magic numbers have 32 bits
-	case nfs, smb, smb2, cifs, fuse, ceph, lustre, gpfs, beegfs, afs:
-		return fmt.Errorf("disk store %s: on a network or user-space file system (type %#x); give it a directory on a local disk: %w", dir, about.Type, errdef.ErrUnsupported)
+	switch kind {
+	case nfs, smb, smb2, cifs, fuse, ceph, lustre, gpfs, beegfs, afs, afs2, ninep, coda:
+		return true
 	}
-	return nil
+	return false
 }
 
 // prepare sweeps up after processes that were killed, and makes a

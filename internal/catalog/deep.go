@@ -82,7 +82,7 @@ func (w *walk) visit(ctx context.Context, item Item, above []string, depth int) 
 		return false, item.Err // an answer is complete or is none
 	}
 	item.Path = append(slices.Clone(above), item.Key)
-	if fulfils(item, w.query.Filters) {
+	if fulfils(Candidate{item.Key, item.Description}, w.query.Filters) {
 		at := w.page.Count
 		w.page.Count++
 		if start := w.query.Start(); at >= start && int64(len(w.page.Items)) < w.query.Limit {

@@ -51,24 +51,24 @@ func matchKeys(f *Filter) error {
 	for _, k := range f.Keys {
 		set[k] = true
 	}
-	f.match = func(c candidate) bool { return set[c.key] }
+	f.match = func(c Candidate) bool { return set[c.Key] }
 	return nil
 }
 
 func matchFamily(f *Filter) error {
 	text := f.Text
-	f.match = func(c candidate) bool { return string(c.family()) == text }
+	f.match = func(c Candidate) bool { return string(c.family()) == text }
 	return nil
 }
 
 func matchSpecs(f *Filter) error {
 	include, exclude := f.Include, f.Exclude
-	f.match = func(c candidate) bool {
+	f.match = func(c Candidate) bool {
 		has := func(name string) bool {
-			if c.description == nil {
+			if c.Description == nil {
 				return false
 			}
-			for _, s := range c.description.Specs {
+			for _, s := range c.Description.Specs {
 				if s.Name == name {
 					return true
 				}
@@ -87,7 +87,7 @@ func matchSpecs(f *Filter) error {
 
 func matchPresent(f *Filter) error {
 	path, exists := f.Key, f.Exists
-	f.match = func(c candidate) bool { _, ok := c.metadata(path); return ok == exists }
+	f.match = func(c Candidate) bool { _, ok := c.metadata(path); return ok == exists }
 	return nil
 }
 
@@ -95,7 +95,7 @@ func matchPresent(f *Filter) error {
 // the key do not fulfil it.
 func matchTerm(f *Filter, holds func(term any) bool) error {
 	path := f.Key
-	f.match = func(c candidate) bool {
+	f.match = func(c Candidate) bool {
 		term, ok := c.metadata(path)
 		return ok && holds(term)
 	}
@@ -155,7 +155,7 @@ func matchIn(f *Filter) error {
 
 func matchNotIn(f *Filter) error {
 	if len(f.Values) == 0 {
-		f.match = func(candidate) bool { return true }
+		f.match = func(Candidate) bool { return true }
 		return nil
 	}
 	g := *f
@@ -212,8 +212,8 @@ func matchFullText(f *Filter) error {
 	for _, w := range words(f.Text) {
 		wanted[w] = true
 	}
-	f.match = func(c candidate) bool {
-		return c.description != nil && anyText(c.description.Metadata, func(text string) bool {
+	f.match = func(c Candidate) bool {
+		return c.Description != nil && anyText(c.Description.Metadata, func(text string) bool {
 			return slices.ContainsFunc(words(text), func(w string) bool { return wanted[w] })
 		})
 	}

@@ -8,26 +8,44 @@ import (
 	"github.com/terrazzo-data/terrazzo/structure"
 )
 
+// Candidate is what filters and orders look at: an item's key, and its
+// description if a filter or the order needs it ([Query.NeedsDescriptions]).
+type Candidate struct {
+	Key         string
+	Description *adapter.Description
+}
+
 // Select returns the items that fulfil all filters, in the order asked for.
-// items are all there are, in the container's own order, described if a filter
-// or the order needs it ([Query.NeedsDescriptions]); they are left as they are.
+// items are all there are, in the container's own order; they are left as they
+// are.
 //
 // Lookups come last: of two that ask for different keys nothing is left.
 func Select(items []Item, filters []Filter, sorts []Sort) []Item {
-	kept := make([]Item, 0, len(items))
-	for _, item := range items {
-		if fulfils(item, filters) {
-			kept = append(kept, item)
-		}
+	at := func(i int) Candidate { return Candidate{items[i].Key, items[i].Description} }
+	places := Choose(len(items), at, filters, sorts)
+	kept := make([]Item, len(places))
+	for i, place := range places {
+		kept[i] = items[place]
 	}
-	order(kept, sorts)
 	return kept
 }
 
-func fulfils(item Item, filters []Filter) bool {
-	c := candidate{key: item.Key, description: item.Description}
+// Choose is [Select] for n items that are not all in memory as such: it returns
+// the places of those that are left. at is asked for each, some more than once.
+func Choose(n int, at func(i int) Candidate, filters []Filter, sorts []Sort) []int {
+	kept := []int{}
+	for i := range n {
+		if fulfils(at(i), filters) {
+			kept = append(kept, i)
+		}
+	}
+	order(kept, at, sorts)
+	return kept
+}
+
+func fulfils(c Candidate, filters []Filter) bool {
 	for _, f := range filters {
-		if f.match == nil && f.Key != c.key || f.match != nil && !f.match(c) {
+		if f.match == nil && f.Key != c.Key || f.match != nil && !f.match(c) {
 			return false
 		}
 	}
@@ -56,11 +74,11 @@ func Keys(filters []Filter) (keys []string, ok bool) {
 	return keys, ok
 }
 
-// order sorts items by the criteria. What has no value for a key comes last in
+// order sorts places by the criteria. What has no value for a key comes last in
 // an ascending order and first in a descending one, so that reversing every
 // criterion reverses the result; ties follow the container's own order, in the
 // direction of the last criterion if that is the container's own.
-func order(items []Item, sorts []Sort) {
+func order(places []int, at func(i int) Candidate, sorts []Sort) {
 	backwards := false
 	for i, s := range sorts {
 		if s.Key == "" || s.Key == "_" {
@@ -70,11 +88,12 @@ func order(items []Item, sorts []Sort) {
 		}
 	}
 	if backwards {
-		slices.Reverse(items)
+		slices.Reverse(places)
 	}
 	for _, s := range slices.Backward(sorts) {
 		path := strings.TrimPrefix(s.Key, "metadata.")
-		slices.SortStableFunc(items, func(a, b Item) int {
+		slices.SortStableFunc(places, func(i, j int) int {
+			a, b := at(i), at(j)
 			d := strings.Compare(a.Key, b.Key)
 			if s.Key != "id" {
 				d = byMetadata(a, b, path)
@@ -87,9 +106,9 @@ func order(items []Item, sorts []Sort) {
 	}
 }
 
-func byMetadata(a, b Item, path string) int {
-	x, okX := candidate{description: a.Description}.metadata(path)
-	y, okY := candidate{description: b.Description}.metadata(path)
+func byMetadata(a, b Candidate, path string) int {
+	x, okX := a.metadata(path)
+	y, okY := b.metadata(path)
 	if d := rank(x, okX) - rank(y, okY); d != 0 {
 		return d
 	}

@@ -50,7 +50,7 @@ type Filter struct {
 	// Exists belongs to keypresent.
 	Exists bool
 
-	match func(candidate) bool // nil for a lookup, which is applied last
+	match func(Candidate) bool // nil for a lookup, which is applied last
 }
 
 // NeedsDescription says whether the filter asks for more than an item's key.
@@ -151,22 +151,16 @@ type Searcher interface {
 	Distinct(ctx context.Context, q DistinctQuery) (Distinct, error)
 }
 
-// candidate is what filters and orders look at.
-type candidate struct {
-	key         string
-	description *adapter.Description
-}
-
-func (c candidate) family() structure.Family {
-	if c.description == nil {
+func (c Candidate) family() structure.Family {
+	if c.Description == nil {
 		return ""
 	}
-	return c.description.Family
+	return c.Description.Family
 }
 
-func (c candidate) metadata(path string) (any, bool) {
-	if c.description == nil {
+func (c Candidate) metadata(path string) (any, bool) {
+	if c.Description == nil {
 		return nil, false
 	}
-	return lookupMetadata(c.description.Metadata, path)
+	return lookupMetadata(c.Description.Metadata, path)
 }

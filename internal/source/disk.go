@@ -58,7 +58,7 @@ func openDisk(opts MemoryOptions) (*disk, error) {
 	if err := os.MkdirAll(opts.StateDir, 0o700); err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
-	d := &disk{log: opts.Log, salt: "descriptions " + strconv.Itoa(recordVersion) + " " + opts.Salt + "#", half: opts.DiskBytes / 2, queue: make(chan entry, 1024)}
+	d := &disk{log: opts.Log, salt: "descriptions " + strconv.Itoa(recordVersion) + " " + opts.Salt + "#", half: opts.DiskBytes / 2, queue: make(chan entry, 2*batch)}
 	file := filepath.Join(opts.StateDir, "descriptions.db")
 	err := d.open(file)
 	switch {
@@ -223,20 +223,26 @@ func (d *disk) put(key adapter.ID, value []byte) {
 	}
 }
 
-// batch is how many records one transaction takes: one wait for the disk.
-const batch = 1024
+const (
+	// batch is how many records one transaction takes at most, and gather how
+	// long it waits for them: each is one wait for the disk, and nobody can
+	// ask for a record meanwhile.
+	batch  = 4096
+	gather = 300 * time.Millisecond
+)
 
 // write puts records on disk until the queue is closed.
 func (d *disk) write() {
 	for first := range d.queue {
 		entries := []entry{first}
+		enough := time.After(gather)
 		for more := true; more && len(entries) < batch; {
 			select {
 			case e, ok := <-d.queue:
 				if more = ok; ok {
 					entries = append(entries, e)
 				}
-			default:
+			case <-enough:
 				more = false
 			}
 		}

@@ -232,7 +232,7 @@ func (m *Memory) recall(ctx context.Context, n *Node) *record {
 	if r == nil && m.disk != nil {
 		r, from = m.disk.get(n), RecallsDisk
 	}
-	if r == nil || !n.current(ctx, r) {
+	if r == nil || !n.Current(ctx, r.files) {
 		return nil
 	}
 	m.recorder.Count(from, 1)
@@ -242,11 +242,12 @@ func (m *Memory) recall(ctx context.Context, n *Node) *record {
 	return r
 }
 
-// current says whether all files have the stamps of the record.
-func (n *Node) current(ctx context.Context, r *record) bool {
-	if len(r.files) < 8*lookers {
+// Current says whether all files still have the stamps that they had when a
+// description, whose files they are, was made.
+func (n *Node) Current(ctx context.Context, files []adapter.Dependency) bool {
+	if len(files) < 8*lookers {
 		l := looksOf(ctx)
-		for _, f := range r.files {
+		for _, f := range files {
 			if stamp, err := n.stampNow(ctx, l, f.Name); err != nil || stamp != f.Stamp {
 				l.end()
 				return false
@@ -254,15 +255,15 @@ func (n *Node) current(ctx context.Context, r *record) bool {
 		}
 		return true
 	}
-	names := make([]string, len(r.files))
-	for i, f := range r.files {
+	names := make([]string, len(files))
+	for i, f := range files {
 		names[i] = f.Name
 	}
 	stamps, err := n.look(ctx, names)
 	if err != nil {
 		return false
 	}
-	for i, f := range r.files {
+	for i, f := range files {
 		if stamps[i] != f.Stamp {
 			return false
 		}

@@ -80,16 +80,6 @@ func (n *Node) Describe(ctx context.Context) (*adapter.Description, adapter.Vers
 	return r.d, version, nil
 }
 
-// Remembered is Describe without a look into the files: ok is false if that
-// would need one.
-func (n *Node) Remembered(ctx context.Context) (d *adapter.Description, v adapter.Version, err error, ok bool) {
-	r := n.memory.recall(ctx, n)
-	if r == nil {
-		return nil, adapter.Version{}, nil, false
-	}
-	return r.d, adapter.Version{ID: r.id, Trusted: r.trusted, Modified: r.modified}, r.err, true
-}
-
 // Unwrap gives the view of the description that was given last, if any.
 func (n *Node) Unwrap() adapter.Adapter {
 	if view := n.view.Load(); view != nil {

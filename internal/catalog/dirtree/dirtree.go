@@ -30,7 +30,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/terrazzo-data/terrazzo/adapter"
@@ -81,15 +80,11 @@ type Tree struct {
 	readings flight.Group[string, *listing]
 	listings listings
 
-	life  context.Context //nolint:containedctx // that of what runs in the background
-	end   context.CancelFunc
-	fills struct {
-		sync.Mutex
-		running map[string]chan struct{}
-		short   map[string]bool // folders whose index does not fit
-		closed  bool
-		all     sync.WaitGroup
-	}
+	life     context.Context //nolint:containedctx // that of what runs in the background
+	end      context.CancelFunc
+	fills    indexings
+	indexing flight.Group[string, *index]
+	indexes  indexes
 }
 
 // Open makes a tree of a folder. It looks at the folder and at nothing in it,
@@ -117,8 +112,8 @@ func Open(root string, opts Options) (*Tree, error) {
 	t := &Tree{opts: opts, rules: newRules(opts), wall: wall, memory: opts.Memory, log: opts.Log}
 	t.listings.limit = opts.MaxNames
 	t.life, t.end = context.WithCancel(context.Background())
-	t.fills.running = make(map[string]chan struct{})
-	t.fills.short = make(map[string]bool)
+	t.fills.running = make(map[string]struct{})
+	t.fills.how = make(map[string]*progress)
 	return t, nil
 }
 
@@ -136,6 +131,7 @@ func (t *Tree) Close() error {
 	t.fills.Unlock()
 	t.end()
 	t.fills.all.Wait()
+	t.indexing.Wait()
 	t.readings.Wait()
 	return t.wall.Close()
 }

@@ -12,100 +12,88 @@ import (
 	"github.com/terrazzo-data/terrazzo/internal/catalog"
 )
 
-// workers is how many items are looked up in the index at a time.
-const workers = 8
+// progress is how far the index of a folder is.
+type progress struct {
+	done, all atomic.Int64
+	short     atomic.Bool // not everything could be kept
+}
 
-// ready describes all items, out of what is remembered and for the rest by
-// looking into files, for as long as a query may wait. If that does not
-// suffice, the rest goes on in the background, and the error is
-// errdef.ErrUnavailable: an answer is complete or is none.
-func (f *folder) ready(ctx context.Context, items []catalog.Item) error {
-	recall(ctx, items)
-	if err := ctx.Err(); err != nil {
-		return err
+// indexings are the indexes that are being made.
+type indexings struct {
+	sync.Mutex
+	running map[string]struct{} // in the background
+	how     map[string]*progress
+	closed  bool
+	all     sync.WaitGroup
+}
+
+// indexed returns the index of the folder as it is now. If it is not ready for
+// as long as a query may wait, the making goes on in the background, and the
+// error is errdef.ErrUnavailable: an answer is complete or is none.
+func (f *folder) indexed(ctx context.Context) (*index, error) {
+	t := f.tree
+	p := t.progressOf(f.at)
+	waiting, cancel := context.WithTimeout(ctx, t.opts.FillTime)
+	defer cancel()
+	x, _, err := t.indexing.DoFresh(waiting, f.at, func(ctx context.Context) (*index, error) {
+		return t.build(ctx, f.at, p)
+	})
+	if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+		return x, err
 	}
-	if err := catalog.Describe(ctx, items, f.tree.opts.FillTime); err != nil {
-		return err
+	hint := ""
+	if p.short.Load() {
+		hint = "; not all of it fits into memory: give the server a state directory (--state)"
 	}
-	missing := 0
-	for _, it := range items {
-		if errors.Is(it.Err, errdef.ErrUnavailable) {
-			missing++
+	return nil, fmt.Errorf("%s: the index for searches is being made, %d of %d items are in it%s: %w", f.at, p.done.Load(), p.all.Load(), hint, errdef.ErrUnavailable)
+}
+
+func (t *Tree) progressOf(at string) *progress {
+	t.fills.Lock()
+	defer t.fills.Unlock()
+	p := t.fills.how[at]
+	if p == nil {
+		if len(t.fills.how) >= maxFills {
+			clear(t.fills.how)
 		}
+		p = &progress{}
+		t.fills.how[at] = p
 	}
-	if missing == 0 {
-		return nil
-	}
-	if f.tree.fill(f.at) {
-		return fmt.Errorf("%s: the descriptions of its %d items do not fit into memory; give the server a state directory (--state) to search here: %w", f.at, len(items), errdef.ErrUnavailable)
-	}
-	return fmt.Errorf("%s: the index for searches is being made, %d of %d items are in it: %w", f.at, len(items)-missing, len(items), errdef.ErrUnavailable)
+	return p
 }
 
-// recall fills in what is remembered of each item.
-func recall(ctx context.Context, items []catalog.Item) {
-	var next atomic.Int64
-	var all sync.WaitGroup
-	for range min(workers, len(items)) {
-		all.Go(func() {
-			for i := next.Add(1) - 1; int(i) < len(items) && ctx.Err() == nil; i = next.Add(1) - 1 {
-				it := &items[i]
-				d, v, err, ok := remembered(ctx, it.Adapter)
-				switch {
-				case !ok || errors.Is(err, errdef.ErrUnavailable):
-				case err != nil:
-					it.Description, it.Version, it.Err = catalog.Unreadable(err), v, err
-				default:
-					it.Description, it.Version = d, v
-				}
-			}
-		})
-	}
-	all.Wait()
-}
+// maxFills bounds the folders of which the progress is known.
+const maxFills = 10_000
 
-// fill looks into every item of a folder in the background, unless that is
-// being done already. It says whether it was done before and did not help,
-// since not everything could be kept.
-func (t *Tree) fill(at string) (tooMany bool) {
+// goOn has the index of a folder made to its end, whoever still waits for it:
+// somebody who always waits joins the making that runs.
+func (t *Tree) goOn(at string, p *progress) {
 	t.fills.Lock()
 	defer t.fills.Unlock()
 	if _, running := t.fills.running[at]; running || t.fills.closed {
-		return t.fills.short[at]
+		return
 	}
-	done := make(chan struct{})
-	t.fills.running[at] = done
+	t.fills.running[at] = struct{}{}
 	t.fills.all.Go(func() {
-		short := false
-		defer func() {
-			t.fills.Lock()
-			defer t.fills.Unlock()
-			delete(t.fills.running, at)
-			if len(t.fills.short) > maxFills {
-				clear(t.fills.short)
-			}
-			if delete(t.fills.short, at); short {
-				t.fills.short[at] = true
-			}
-			close(done)
-		}()
-		f := &folder{tree: t, at: at}
-		l, _, err := t.list(t.life, at)
-		if err != nil {
-			return
-		}
-		items := f.all(l)
-		if catalog.Describe(t.life, items, 0) == nil && !t.memory.Persistent() && len(items) > 0 {
-			// What was described first was given up first.
-			_, _, _, kept := remembered(t.life, items[0].Adapter)
-			short = items[0].Version.Trusted && !kept
-		}
+		_, _, _ = t.indexing.Do(t.life, at, func(ctx context.Context) (*index, error) { return t.build(ctx, at, p) }) // who asks is told
+		t.fills.Lock()
+		defer t.fills.Unlock()
+		delete(t.fills.running, at)
 	})
-	return t.fills.short[at]
 }
 
-// maxFills bounds the folders of which is known that they do not fit.
-const maxFills = 10_000
+// ready describes items for as long as a query may wait.
+func (f *folder) ready(ctx context.Context, items []catalog.Item) error {
+	if err := catalog.Describe(ctx, items, f.tree.opts.FillTime); err != nil {
+		return err
+	}
+	for _, it := range items {
+		if errors.Is(it.Err, errdef.ErrUnavailable) {
+			return fmt.Errorf("%s: %w", f.at, it.Err)
+		}
+	}
+	return nil
+}
 
 // Progress is how far [Tree.Fill] has come.
 type Progress struct {

@@ -2,6 +2,7 @@ package dirtree
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path"
@@ -112,11 +113,46 @@ func (f *folder) Search(ctx context.Context, q catalog.Query) (catalog.Page, err
 	if !q.NeedsDescriptions() {
 		return f.page(ctx, l, version, q)
 	}
-	items := f.all(l)
-	if err := f.ready(ctx, items); err != nil {
-		return catalog.Page{}, err
+	return f.found(ctx, q)
+}
+
+// maxSearches is how often a search is made while what it finds changes.
+const maxSearches = 3
+
+// found answers a query by metadata from the index. An item on the page is
+// described anew, and may have changed since it was looked at: then it has to
+// fulfil the filters still. What keeps changing is shown as it is, and by no
+// cache again.
+func (f *folder) found(ctx context.Context, q catalog.Query) (catalog.Page, error) {
+	for try := 1; ; try++ {
+		x, err := f.indexed(ctx)
+		if err != nil {
+			return catalog.Page{}, err
+		}
+		version := f.tree.version(f.at, x.l.stamp, x.l.settled && x.current)
+		chosen := catalog.Choose(len(x.known), x.candidate, q.Filters, q.Sort)
+		page, err := catalog.Window(ctx, int64(len(chosen)), func(i int64) catalog.Item {
+			return f.item(x.l.items[chosen[i]])
+		}, version, q, f.tree.opts.PageTime)
+		if err != nil || !q.Describe || x.stillFound(page.Items, chosen[min(max(q.Start(), 0), int64(len(chosen))):], q.Filters) {
+			return page, err
+		}
+		if try == maxSearches {
+			page.Version.Trusted = false
+			return page, nil
+		}
 	}
-	return catalog.Paginate(ctx, catalog.Select(items, q.Filters, q.Sort), version, q, f.tree.opts.PageTime)
+}
+
+// stillFound says whether the items, described now, are what was found at the
+// places, or would be found too.
+func (x *index) stillFound(items []catalog.Item, places []int, filters []catalog.Filter) bool {
+	for i, it := range items {
+		if it.Version.ID != x.known[places[i]].id && !errors.Is(it.Err, errdef.ErrUnavailable) && len(catalog.Select(items[i:i+1], filters, nil)) == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // named are the members with the keys, in the folder's order.
@@ -167,17 +203,14 @@ func (f *folder) page(ctx context.Context, l *listing, version adapter.Version, 
 
 // Distinct implements [catalog.Searcher].
 func (f *folder) Distinct(ctx context.Context, q catalog.DistinctQuery) (catalog.Distinct, error) {
-	l, current, err := f.tree.list(ctx, f.at)
+	x, err := f.indexed(ctx)
 	if err != nil {
 		return catalog.Distinct{}, err
 	}
-	items := f.all(l)
-	if err := f.ready(ctx, items); err != nil {
-		return catalog.Distinct{}, err
-	}
-	version := f.tree.version(f.at, l.stamp, l.settled && current)
-	for _, it := range items {
-		version = catalog.Combine(version, it.Version)
+	items := x.items()
+	version := f.tree.version(f.at, x.l.stamp, x.l.settled && x.current)
+	for i := range items {
+		version = catalog.Combine(version, items[i].Version)
 	}
 	return catalog.Count(catalog.Select(items, q.Filters, nil), version, q), nil
 }

@@ -172,22 +172,6 @@ func (l *link) Unwrap() adapter.Adapter {
 	return l.target
 }
 
-// remembered describes a node if that needs no look into files.
-func remembered(ctx context.Context, a adapter.Adapter) (d *adapter.Description, v adapter.Version, err error, ok bool) {
-	switch n := a.(type) {
-	case *source.Node:
-		return n.Remembered(ctx)
-	case *link:
-		target, err := n.follow(ctx)
-		if err != nil {
-			return nil, adapter.Version{}, err, true
-		}
-		return remembered(ctx, target)
-	}
-	d, v, err = a.Describe(ctx)
-	return d, v, err, true
-}
-
 // stamped is the version of something that is what its stamp says.
 func stamped(trusted bool, s adapter.Stamp, parts ...string) adapter.Version {
 	number := func(n int64) string { return strconv.FormatInt(n, 36) }

@@ -11,8 +11,10 @@ import (
 	"github.com/terrazzo-data/terrazzo/errdef"
 )
 
-// LZ4Limit is the longest body, in bytes, that lz4 is used for: the format is
-// one block, so the whole body is held before the first byte goes out.
+// LZ4Limit is the longest body, in bytes, that is read or written as lz4: the
+// format is one block, so the whole body is held before the first byte goes out.
+// [Set.Negotiate] chooses it for bodies of an eighth of that at most, since what
+// is held so is not taken from anybody's budget.
 const LZ4Limit = 64 << 20
 
 // lz4Coding is what Tiled calls lz4: one LZ4 block after its decoded length in

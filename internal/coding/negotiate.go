@@ -163,5 +163,5 @@ func (s *Set) Accepts(acceptEncoding, tag string) bool {
 
 // fits reports whether the coding can take a body of that size.
 func fits(c Coding, plannedSize int64) bool {
-	return c.Name() != "lz4" || plannedSize >= 0 && plannedSize <= LZ4Limit
+	return c.Name() != "lz4" || plannedSize >= 0 && plannedSize <= LZ4Limit/8
 }

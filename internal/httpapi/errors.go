@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
+	"os"
 	"strconv"
+	"syscall"
 
 	"github.com/terrazzo-data/terrazzo/errdef"
 	"github.com/terrazzo-data/terrazzo/internal/auth"
@@ -88,7 +91,12 @@ func (c *call) fail(err error) {
 		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's own way to end a connection; nobody listens
 	}
 	if c.started {
-		c.Log.LogAttrs(c.ctx, slog.LevelWarn, "answer cut off", slog.String("path", c.r.URL.Path), slog.Any("error", err))
+		level := slog.LevelWarn
+		if c.ctx.Err() != nil || leftBehind(err) {
+			c.seen.note(func(s *Seen) { s.Gone = true })
+			level = slog.LevelDebug // it was the client's wish, or its slowness
+		}
+		c.Log.LogAttrs(c.ctx, level, "answer cut off", slog.String("path", c.r.URL.Path), slog.Any("error", err))
 		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's own way to end a connection
 	}
 	status := statusOf(err)
@@ -118,6 +126,14 @@ func (c *call) fail(err error) {
 	if c.r.Method != http.MethodHead {
 		_, _ = c.w.Write(body) // nobody to tell
 	}
+}
+
+// leftBehind tells an error of the connection, which the client closed or took
+// nothing from, from one of the answer.
+func leftBehind(err error) bool {
+	var sending *net.OpError
+	return errors.As(err, &sending) || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) ||
+		errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // detailOf is the error's text without the sentinels' own, which the status

@@ -26,8 +26,10 @@ func accounts(renewals *atomic.Int64) http.Handler {
 		const base = "http://elsewhere.invalid/api/v1/auth/"
 		reply(w, map[string]any{"api_version": 0, "library_version": "0.2.20", "authentication": map[string]any{
 			"required": true,
-			"providers": []any{map[string]any{"provider": "toy", "mode": "password", "links": map[string]any{"auth_endpoint": base + "provider/toy/token"}},
-				map[string]any{"provider": "orcid", "mode": "external", "links": map[string]any{"auth_endpoint": base + "provider/orcid/authorize"}}},
+			"providers": []any{
+				map[string]any{"provider": "toy", "mode": "password", "links": map[string]any{"auth_endpoint": base + "provider/toy/token"}},
+				map[string]any{"provider": "orcid", "mode": "external", "links": map[string]any{"auth_endpoint": base + "provider/orcid/authorize"}},
+			},
 			"links": map[string]any{"whoami": base + "whoami", "refresh_session": base + "session/refresh"},
 		}})
 	})

@@ -5,6 +5,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -118,5 +119,5 @@ func unreachable(ctx context.Context, err error) error {
 		errors.Is(err, errdef.ErrUnprocessable), errors.Is(err, errdef.ErrForbidden):
 		return err
 	}
-	return later{error: errors.Join(errdef.ErrUnavailable, err)}
+	return later{error: fmt.Errorf("%w: %w", err, errdef.ErrUnavailable)}
 }

@@ -97,7 +97,7 @@ func (f *adminFlags) stat(ctx context.Context, p *Program, asJSON bool) error {
 
 // discard makes a running server or proxy give up what query names, or everything if
 // it names nothing.
-func (f *adminFlags) discard(ctx context.Context, p *Program, query url.Values) error {
+func (f *adminFlags) discard(ctx context.Context, p *Program, query url.Values, asJSON bool) error {
 	route := "/cache/clear"
 	if len(query) > 0 {
 		route = "/cache/discard?" + query.Encode()
@@ -105,6 +105,9 @@ func (f *adminFlags) discard(ctx context.Context, p *Program, query url.Values) 
 	var answer struct{ Discarded, Purged int }
 	if err := f.ask(ctx, http.MethodPost, route, &answer); err != nil {
 		return err
+	}
+	if asJSON {
+		return printJSON(p.Out, map[string]int{"discarded": answer.Discarded, "purged": answer.Purged})
 	}
 	text := "%d blocks and columns given up, and all encoded answers\n"
 	if answer.Purged > 0 {
@@ -118,10 +121,12 @@ func (f *adminFlags) discard(ctx context.Context, p *Program, query url.Values) 
 
 type cacheDiscard struct {
 	Path   string   `arg:"" optional:"" help:"Path of a node: what is held of it and of all below it."`
+	Asset  string   `help:"A file on the server, or a folder: what is held of all nodes that it is behind." placeholder:"FILE"`
 	URL    []string `name:"url" help:"Answers of this address, in every form, as clients use it and without credentials (repeatable)."`
 	Prefix []string `help:"Answers of all addresses below this one, which ends in a slash (repeatable)."`
 	Group  []string `help:"Answers in this cache group (RFC 9875) of --base (repeatable)."`
 	Base   string   `help:"Scheme and host that the groups belong to."`
+	JSON   bool     `name:"json" help:"Say in JSON what was given up."`
 	adminFlags
 }
 
@@ -142,12 +147,14 @@ func (c *cacheDiscard) Run(ctx context.Context, p *Program) error {
 		return errors.New("--admin is missing: name the admin listener of the running server, as unix:PATH or HOST:PORT")
 	case path == "" && c.Path != "":
 		return errors.New("the root is everything: use cache clear --admin for that")
-	case path == "" && len(query) == 0:
-		return errors.New("nothing is named: give the path of a node, --url, --prefix or --group")
-	case path != "" && len(query) > 0:
-		return errors.New("a path goes alone: give --url, --prefix and --group in a run of their own")
+	case path == "" && c.Asset == "" && len(query) == 0:
+		return errors.New("nothing is named: give the path of a node, --asset, --url, --prefix or --group")
+	case (path != "" || c.Asset != "") && len(query) > 0 || path != "" && c.Asset != "":
+		return errors.New("a path goes alone, and so does --asset: give --url, --prefix and --group in a run of their own")
+	case c.Asset != "":
+		query.Set("asset", c.Asset)
 	case path != "":
 		query.Set("path", path)
 	}
-	return c.discard(ctx, p, query)
+	return c.discard(ctx, p, query, c.JSON)
 }

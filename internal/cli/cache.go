@@ -120,13 +120,14 @@ func openAnswers(f *serverFlags) (*httpcache.Transport, string, error) {
 type cacheClear struct {
 	placeFlags
 	adminFlags
-	URL string `arg:"" optional:"" help:"Only answers of this server."`
+	URL  string `arg:"" optional:"" help:"Only answers of this server."`
+	JSON bool   `name:"json" help:"Say in JSON what was done."`
 }
 
 // Run forgets the cache of answers.
 func (c *cacheClear) Run(ctx context.Context, p *Program) (err error) {
 	if c.Admin != "" {
-		return c.discard(ctx, p, nil)
+		return c.discard(ctx, p, nil, c.JSON)
 	}
 	origin := ""
 	if c.URL != "" {
@@ -143,7 +144,11 @@ func (c *cacheClear) Run(ctx context.Context, p *Program) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, t.Close()) }()
-	return t.Clear(ctx, origin)
+	before := t.StoreStats()
+	if err := t.Clear(ctx, origin); err != nil || !c.JSON {
+		return err
+	}
+	return printJSON(p.Out, map[string]any{"cleared": origin, "entries_before": before.Entries, "bytes_before": before.Bytes})
 }
 
 type cacheRefresh struct {
@@ -177,15 +182,19 @@ func (c *cacheRefresh) Run(ctx context.Context, p *Program) (err error) {
 type cacheRemove struct {
 	URL string `arg:"" help:"The server, or the name of a profile."`
 	serverFlags
+	JSON bool `name:"json" help:"Say in JSON what was done."`
 }
 
 // Run forgets what was downloaded from a server.
-func (c *cacheRemove) Run() error {
+func (c *cacheRemove) Run(p *Program) error {
 	server, err := c.heldServer(c.URL)
 	if err != nil {
 		return err
 	}
-	return server.Remove()
+	if err := server.Remove(); err != nil || !c.JSON {
+		return err
+	}
+	return printJSON(p.Out, map[string]string{"removed": server.API, "principal": server.Principal})
 }
 
 // heldServer is what was downloaded from a server by who asks.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -47,9 +48,12 @@ type grammar struct {
 	Offline    offlineCommand    `cmd:"" help:"Work with what was downloaded." group:"client"`
 	Cache      cacheCommand      `cmd:"" help:"Say what is held, refresh it, forget it." group:"client"`
 	Login      loginCommand      `cmd:"" help:"Make a profile: a name for a server and who you are there." group:"client"`
+	Logout     logoutCommand     `cmd:"" help:"End a session and forget a profile." group:"client"`
+	Whoami     whoamiCommand     `cmd:"" help:"Say who you are for a server, and list your profiles." group:"client"`
 	Open       openCommand       `cmd:"" help:"Open a node in the web page of its server." group:"client"`
 	Bench      benchCommand      `cmd:"" help:"Replay a site's own requests against its Tiled, directly and through our caches, and compare every answer." group:"client"`
 	Completion completionCommand `cmd:"" help:"Print a script that completes commands and flags in a shell."`
+	Man        manCommand        `cmd:"" help:"Write manual pages, one for each command."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
@@ -63,6 +67,8 @@ const (
 	exitForbidden   = 4
 	exitUnavailable = 5
 	exitOffline     = 6
+	// Of commands that were interrupted, as shells have it.
+	exitInterrupted = 130
 	// Of bench.
 	exitDiffers = 7
 )
@@ -111,17 +117,36 @@ func Run(ctx context.Context, p Program) int {
 		p.say("terrazzo: %v\nSee terrazzo --help.\n", err)
 		return exitUsage
 	}
-	if err := parsed.Run(); err != nil && !errors.Is(err, context.Canceled) {
-		p.say("terrazzo: %v\n", err)
-		return exitOf(err)
-	}
-	return exitOK
+	return p.ended(parsed.Command(), parsed.Run())
 }
 
-type versionCommand struct{}
+// ended says what a command ended with, and what to do about it.
+func (p *Program) ended(command string, err error) int {
+	switch name, _, _ := strings.Cut(command, " "); {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, context.Canceled) && (name == "serve" || name == "proxy" || name == "offline"):
+		return exitOK // it was told to stop
+	case errors.Is(err, context.Canceled):
+		p.say("terrazzo: interrupted; the same command begins again where it can\n")
+		return exitInterrupted
+	}
+	p.say("terrazzo: %v\n", err)
+	if advice := adviceFor(err); advice != "" {
+		p.say("%s\n", advice)
+	}
+	return exitOf(err)
+}
+
+type versionCommand struct {
+	JSON bool `name:"json" help:"One JSON document."`
+}
 
 // Run prints the version.
-func (versionCommand) Run(p *Program) error {
+func (c versionCommand) Run(p *Program) error {
+	if c.JSON {
+		return printJSON(p.Out, map[string]string{"version": version()})
+	}
 	_, err := fmt.Fprintln(p.Out, "terrazzo", version())
 	return err
 }

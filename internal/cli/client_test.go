@@ -6,6 +6,7 @@ import (
 	"flag"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -23,7 +24,9 @@ var update = flag.Bool("update", false, "write docs/command-line.md anew")
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"terrazzo": func() {
-			os.Exit(cli.Run(context.Background(), cli.Program{Args: os.Args[1:], Out: os.Stdout, Err: os.Stderr}))
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+			defer stop()
+			os.Exit(cli.Run(ctx, cli.Program{Args: os.Args[1:], Out: os.Stdout, Err: os.Stderr}))
 		},
 	})
 }

@@ -14,6 +14,7 @@ type configCommand struct {
 
 type configCheck struct {
 	File string `arg:"" help:"The configuration file, in YAML." type:"existingfile"`
+	JSON bool   `name:"json" help:"One JSON document."`
 }
 
 // Run checks a file.
@@ -21,6 +22,9 @@ func (c *configCheck) Run(p *Program) error {
 	_, warnings, err := config.Load(c.File, os.LookupEnv)
 	if err != nil {
 		return err
+	}
+	if c.JSON {
+		return printJSON(p.Out, map[string]any{"file": c.File, "ok": true, "warnings": append([]string{}, warnings...)})
 	}
 	for _, w := range warnings {
 		if _, err := fmt.Fprintf(p.Out, "%s: %s\n", c.File, w); err != nil {

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/terrazzo-data/terrazzo/client"
+	"github.com/terrazzo-data/terrazzo/errdef"
 	"github.com/terrazzo-data/terrazzo/internal/offline"
 )
 
@@ -17,6 +18,7 @@ type downloadCommand struct {
 	Depth        int    `help:"How far below the node; -1 is all the way, 0 the node alone." default:"-1"`
 	Assets       bool   `help:"The files behind the nodes too, as they are."`
 	MetadataOnly bool   `help:"No data: only what listings and searches need."`
+	MaxSize      string `help:"Most that arrays may take; beyond it the command ends before it fetches them. 0 is no bound." default:"20GiB" placeholder:"SIZE"`
 	Parallel     int    `help:"Requests at a time." default:"8"`
 	Quiet        bool   `short:"q" help:"Show no progress."`
 	JSON         bool   `name:"json" help:"Say in JSON what was done."`
@@ -45,6 +47,10 @@ func (c *downloadCommand) Run(ctx context.Context, p *Program) error {
 	if err != nil {
 		return err
 	}
+	most, err := sizeFlag("max-size", c.MaxSize)
+	if err != nil {
+		return err
+	}
 	c.NoCache = true // it keeps what it fetches itself
 	return c.open(ctx, p, func(r *remote, n *client.Node) error {
 		server, err := r.library.Create(r.URL(), r.principal)
@@ -53,10 +59,13 @@ func (c *downloadCommand) Run(ctx context.Context, p *Program) error {
 		}
 		progress := newProgress(p, c.Quiet)
 		done, err := server.Download(ctx, r.Client, n.Path, offline.Wanted{
-			Slice: c.Slice, Depth: c.Depth, Where: queries, Assets: c.Assets, MetadataOnly: c.MetadataOnly, Parallel: c.Parallel,
+			Slice: c.Slice, Depth: c.Depth, Where: queries, Assets: c.Assets, MetadataOnly: c.MetadataOnly, Parallel: c.Parallel, MaxBytes: most,
 			Report: reporter(p, progress),
 		})
 		progress.done()
+		if errors.Is(err, errdef.ErrTooLarge) {
+			err = fmt.Errorf("%w (--max-size)", err)
+		}
 		if err != nil {
 			return errors.Join(err, summary(p, c.JSON, done))
 		}
@@ -74,7 +83,7 @@ func reporter(p *Program, g *progress) func(offline.Progress) {
 			p.say("terrazzo: %s: %s\n", now.Path, now.Skipped)
 			return
 		}
-		g.show("%d nodes, %d parts, %s  %s", now.Nodes, now.Parts, sizeOf(now.Bytes), now.Path)
+		g.draw(now.Parts, now.Known, "%d nodes, %s  %s", now.Nodes, sizeOf(now.Bytes), now.Path)
 	}
 }
 

@@ -20,6 +20,9 @@ type exportCommand struct {
 	Table  string `help:"Format of tables in a folder: parquet, csv or arrow." default:"parquet" enum:"parquet,csv,arrow"`
 	Depth  int    `help:"How far below the node; -1 is all the way." default:"-1"`
 	Quiet  bool   `short:"q" help:"Show no progress."`
+	JSON   bool   `name:"json" help:"Say in JSON what was written."`
+
+	nodes, left int64
 }
 
 // Help is printed by --help.
@@ -44,6 +47,13 @@ type exporter interface {
 
 // Run writes a node and all below it.
 func (c *exportCommand) Run(ctx context.Context, p *Program) error {
+	if err := c.export(ctx, p); err != nil || !c.JSON {
+		return err
+	}
+	return printJSON(p.Out, map[string]any{"output": c.Output, "nodes": c.nodes, "left_out": c.left})
+}
+
+func (c *exportCommand) export(ctx context.Context, p *Program) error {
 	return c.open(ctx, p, func(_ *remote, n *client.Node) error {
 		progress := newProgress(p, c.Quiet)
 		defer progress.done()
@@ -73,6 +83,7 @@ func (c *exportCommand) Run(ctx context.Context, p *Program) error {
 }
 
 func (c *exportCommand) node(ctx context.Context, p *Program, to exporter, path []string, n *client.Node, depth int) error {
+	c.nodes++
 	switch n.Family {
 	case structure.FamilyContainer:
 		return c.containerOf(ctx, p, to, path, n, depth)
@@ -89,11 +100,13 @@ func (c *exportCommand) node(ctx context.Context, p *Program, to exporter, path 
 		}
 		err = to.table(ctx, path, t)
 		if errors.Is(err, errdef.ErrNotAcceptable) {
+			c.nodes, c.left = c.nodes-1, c.left+1
 			p.say("terrazzo: %s: left out: %v\n", n, err)
 			return nil
 		}
 		return err
 	default:
+		c.nodes, c.left = c.nodes-1, c.left+1
 		p.say("terrazzo: %s: left out: nodes of family %s cannot be exported\n", n, n.Family)
 		return nil
 	}
@@ -169,6 +182,9 @@ func (f *folderExport) metadata(path []string, n *client.Node) error {
 }
 
 func (f *folderExport) array(ctx context.Context, path []string, a *client.Array) error {
+	if err := room(f.root.Name(), a.Size()); err != nil {
+		return err
+	}
 	err := f.file(joined(path, ".npy"), func(w *shownWriter) error { return writeArray(ctx, w, a, "", true) })
 	return errors.Join(err, f.metadata(path, a.Node))
 }

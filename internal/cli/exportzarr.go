@@ -70,6 +70,9 @@ func (z *zarrExport) array(ctx context.Context, path []string, a *client.Array) 
 	if a.DataType().Fields != nil {
 		return fmt.Errorf("%s: a structured data type: export it to a folder: %w", a, errdef.ErrNotAcceptable)
 	}
+	if err := room(z.root.Name(), a.Size()); err != nil {
+		return err
+	}
 	if len(path) > 0 {
 		if err := z.root.MkdirAll(joined(path, ""), 0o755); err != nil {
 			return fmt.Errorf("output: %w", err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -23,6 +24,7 @@ type getCommand struct {
 	Format string   `short:"f" help:"npy, raw, csv, json, png, parquet, arrow … Default: by the name of the output, else csv or json." placeholder:"FORMAT"`
 	Output string   `short:"o" help:"File to write; - or nothing for the standard output." placeholder:"FILE" type:"path"`
 	Quiet  bool     `short:"q" help:"Show no progress."`
+	JSON   bool     `name:"json" help:"Say in JSON what was written; needs --output. The data as JSON are --format json."`
 }
 
 // Help is printed by --help.
@@ -39,15 +41,21 @@ Examples:
 
 // Run writes a node's data.
 func (c *getCommand) Run(ctx context.Context, p *Program) error {
+	toStdout := c.Output == "" || c.Output == "-"
+	if c.JSON && toStdout {
+		return fmt.Errorf("--json says what was written to a file, so it needs -o; the data as JSON are --format json: %w", errdef.ErrInvalid)
+	}
 	return c.open(ctx, p, func(_ *remote, n *client.Node) error {
 		format := c.format(n)
+		if err := c.sensible(p, n, format, toStdout); err != nil {
+			return err
+		}
 		progress := newProgress(p, c.Quiet)
 		defer progress.done()
-		if binaryFormat(format) && (c.Output == "" || c.Output == "-") && p.terminal(p.Out) {
-			return fmt.Errorf("%s is not for terminals: name a file with -o, or a pipe: %w", format, errdef.ErrInvalid)
-		}
-		return toFile(p, c.Output, func(w io.Writer) error {
+		written := int64(0)
+		err := toFile(p, c.Output, func(w io.Writer) error {
 			shown := &shownWriter{w: w, g: progress}
+			defer func() { written = shown.n }()
 			if format != "npy" && format != "raw" {
 				return n.Export(ctx, shown, format, c.Slice, c.Column...)
 			}
@@ -57,7 +65,37 @@ func (c *getCommand) Run(ctx context.Context, p *Program) error {
 			}
 			return writeArray(ctx, shown, a, c.Slice, format == "npy")
 		})
+		if err != nil || !c.JSON {
+			return err
+		}
+		return printJSON(p.Out, map[string]any{"path": n.String(), "file": c.Output, "format": format, "bytes": written})
 	})
+}
+
+// terminalMost is how many numbers of an array a terminal is shown.
+const terminalMost = 100_000
+
+// sensible refuses what nobody wants: bytes on a terminal, more numbers there than
+// anybody reads, more bytes than the disk has.
+func (c *getCommand) sensible(p *Program, n *client.Node, format string, toStdout bool) error {
+	onTerminal := toStdout && p.terminal(p.Out)
+	if onTerminal && binaryFormat(format) {
+		return fmt.Errorf("%s is not for terminals: name a file with -o, or a pipe: %w", format, errdef.ErrInvalid)
+	}
+	a, err := n.Array()
+	if err != nil {
+		return nil //nolint:nilerr // not an array
+	}
+	sel, err := a.Select(c.Slice)
+	switch {
+	case err != nil:
+		return err
+	case onTerminal && sel.Len() > terminalMost:
+		return fmt.Errorf("%s: %d numbers are too many for a terminal: take a --slice, name a file with -o, or a pipe: %w", n, sel.Len(), errdef.ErrInvalid)
+	case !toStdout && (format == "npy" || format == "raw"):
+		return room(filepath.Dir(c.Output), sel.Len()*a.DataType().ItemSize)
+	}
+	return nil
 }
 
 // format is what was asked for, or what fits.

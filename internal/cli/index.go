@@ -16,6 +16,7 @@ type indexCommand struct {
 	Ext       map[string]string `help:"As for serve directory." mapsep:"none"`
 	AllowRoot []string          `help:"As for serve directory." placeholder:"DIR"`
 	State     string            `help:"Folder for what was learnt about files. Default: the user's own." placeholder:"DIR"`
+	JSON      bool              `name:"json" help:"One JSON document."`
 }
 
 // Run looks into all files of a folder.
@@ -41,6 +42,9 @@ func (c *indexCommand) Run(ctx context.Context, p *Program) (err error) {
 	})
 	if err != nil {
 		return err
+	}
+	if c.JSON {
+		return printJSON(p.Out, map[string]any{"path": c.Path, "folders": last.Folders, "items": last.Items, "unreadable": last.Errors})
 	}
 	_, err = fmt.Fprintf(p.Out, "%s: %d folders, %d items, %d unreadable\n", c.Path, last.Folders, last.Items, last.Errors)
 	return err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"os"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -14,15 +15,20 @@ import (
 
 type infoCommand struct {
 	nodeFlags
-	JSON    bool `name:"json" help:"One JSON document."`
-	Preview bool `help:"Draw a line of an array's values; without it only on a terminal." negatable:""`
+	JSON    bool   `name:"json" help:"One JSON document."`
+	Preview *bool  `help:"Draw an array: a picture, or a line of its values. Without it only on a terminal." negatable:""`
+	Picture string `help:"How pictures are drawn: auto, kitty, iterm, sixel, blocks or shades (characters without colours)." default:"auto" enum:"auto,kitty,iterm,sixel,blocks,shades" placeholder:"WAY"`
 }
 
 // Help is printed by --help.
 func (*infoCommand) Help() string {
-	return `Examples:
+	return `On a terminal an array is drawn too: by the protocol of kitty, iTerm or DEC's sixels where
+the terminal has it, else by characters in colours.
+
+Examples:
 
   terrazzo info http://localhost:8000 scan/detector
+  terrazzo info http://localhost:8000 image --preview --picture blocks
   terrazzo info http://localhost:8000 scan/spectra --json | jq .columns`
 }
 
@@ -40,18 +46,54 @@ func (c *infoCommand) Run(ctx context.Context, p *Program) error {
 		if err := c.print(p, r, n, &out); err != nil {
 			return err
 		}
-		if a, err := n.Array(); err == nil && (c.Preview || p.terminal(p.Out)) {
-			line, err := sparkline(ctx, a)
-			if err != nil {
-				return err
-			}
-			if line != "" {
-				_, err = fmt.Fprintf(p.Out, "\n%s\n", line)
-			}
-			return err
+		a, err := n.Array()
+		if err != nil || !c.wanted(p) {
+			return nil //nolint:nilerr // only arrays are drawn
 		}
-		return nil
+		text, err := c.preview(ctx, p, a)
+		if err == nil && text != "" {
+			_, err = fmt.Fprintf(p.Out, "\n%s", text)
+		}
+		return err
 	})
+}
+
+// wanted tells whether the array is to be drawn.
+func (c *infoCommand) wanted(p *Program) bool {
+	if c.Preview != nil {
+		return *c.Preview
+	}
+	return p.terminal(p.Out) && os.Getenv("TERM") != "dumb"
+}
+
+// preview draws an array; what cannot be drawn is "". That the server does not give the
+// data is said, and no reason for the rest to fail.
+func (c *infoCommand) preview(ctx context.Context, p *Program, a *client.Array) (string, error) {
+	way, most := c.Picture, mostPoints
+	if way == "auto" {
+		if way = byShades; p.terminal(p.Out) {
+			way = pictureWay(os.Getenv)
+		}
+	}
+	if way == byBlocks || way == byShades {
+		most = min(mostCharacters, width(p.Out)-1)
+	}
+	m, err := thumbnail(ctx, a, most)
+	if err == nil && m != nil {
+		return drawn(m, way)
+	}
+	line := ""
+	if err == nil {
+		line, err = sparkline(ctx, a)
+	}
+	if err != nil && ctx.Err() == nil {
+		p.say("terrazzo: no preview: %v\n", err)
+		return "", nil
+	}
+	if line != "" {
+		line += "\n"
+	}
+	return line, err
 }
 
 func (c *infoCommand) print(p *Program, r *remote, n *client.Node, out *row) error {
@@ -117,8 +159,7 @@ const sparkWidth = 60
 // An array without such a line has none.
 func sparkline(ctx context.Context, a *client.Array) (string, error) {
 	shape := a.Shape()
-	kind := a.DataType().Kind
-	if len(shape) == 0 || kind != 'u' && kind != 'i' && kind != 'f' || kind != 'f' && a.DataType().ItemSize == 8 {
+	if len(shape) == 0 {
 		return "", nil
 	}
 	parts := make([]string, len(shape))
@@ -130,8 +171,8 @@ func sparkline(ctx context.Context, a *client.Array) (string, error) {
 	}
 	last := shape[len(shape)-1]
 	parts[len(parts)-1] = "::" + strconv.FormatInt(max(1, (last+sparkWidth-1)/sparkWidth), 10)
-	values, _, err := client.Read[float64](ctx, a, strings.Join(parts, ","))
-	if err != nil {
+	values, _, err := numbers(ctx, a, strings.Join(parts, ","))
+	if err != nil || values == nil {
 		return "", err
 	}
 	return spark(values), nil

@@ -25,7 +25,10 @@ func WriteManual(w io.Writer) error {
 		return err
 	}
 	m := &manual{}
-	m.printf("%s", manualHead)
+	m.printf("%s%s\n\n| status | meaning |\n|---|---|\n", manualHead, manIntroduction)
+	for _, s := range statuses() {
+		m.printf("| %d | %s |\n", s.status, s.means)
+	}
 	for _, n := range parser.Model.Leaves(true) {
 		m.command(n)
 	}
@@ -33,28 +36,38 @@ func WriteManual(w io.Writer) error {
 	return err
 }
 
+// status is an exit status, and what it means.
+type status struct {
+	status int
+	means  string
+}
+
+func statuses() []status {
+	return []status{
+		{exitOK, "done"},
+		{exitError, "an error, told on the standard error"},
+		{exitUsage, "the command line was not understood"},
+		{exitNotFound, "no such node, profile or download"},
+		{exitForbidden, "not authenticated, or not allowed"},
+		{exitUnavailable, "the server cannot be reached, or cannot answer now"},
+		{exitOffline, "offline, and not held"},
+		{exitDiffers, "bench: an answer differs from the direct one"},
+		{exitInterrupted, "interrupted"},
+	}
+}
+
+const manIntroduction = `What a command prints goes to the standard output, everything else (progress, on a terminal,
+after a second; warnings) to the standard error. Commands with --json print one JSON
+document per line.
+
+URL is the address of a server, of its API, of a node (as links have it, or as the web page
+shows it), or the name of a profile: one that 'terrazzo login' made, or one of Tiled's own.
+Slices are numpy's without brackets, '::2, 5, -10:'.`
+
 const manualHead = `# The command line
 
 <!-- Made of the grammar by internal/cli: go test ./internal/cli -run Manual -update -->
 
-What a command prints goes to the standard output, everything else (progress, on a terminal,
-after a second; warnings) to the standard error. Commands with ` + "`--json`" + ` print one JSON
-document per line.
-
-| status | meaning |
-|---|---|
-| 0 | done |
-| 1 | an error, told on the standard error |
-| 2 | the command line was not understood |
-| 3 | no such node, profile or download |
-| 4 | not authenticated, or not allowed |
-| 5 | the server cannot be reached, or cannot answer now |
-| 6 | offline, and not held |
-| 7 | bench: an answer differs from the direct one |
-
-` + "`URL`" + ` is the address of a server, of its API, of a node (as links have it, or as the web page
-shows it), or the name of a profile that ` + "`terrazzo login`" + ` made. Slices are numpy's without
-brackets: ` + "`'::2, 5, -10:'`" + `.
 `
 
 type manual struct{ b strings.Builder }
@@ -99,18 +112,28 @@ func (m *manual) detail(text string) {
 }
 
 func (m *manual) flag(f *kong.Flag) {
-	name := "--" + f.Name
+	name, help := described(f)
+	m.printf("\n- `%s`: %s", name, help)
+}
+
+// described is a flag as it is written, and what it does.
+func described(f *kong.Flag) (name, help string) {
+	name = "--" + f.Name
+	if f.Tag.Negatable != "" {
+		name = "--[no-]" + f.Name
+	}
 	if f.Short != 0 {
 		name = "-" + string(f.Short) + ", " + name
 	}
 	if !f.IsBool() {
 		name += "=" + f.FormatPlaceHolder()
 	}
-	m.printf("\n- `%s`: %s", name, f.Help)
+	help = f.Help
 	if f.HasDefault && f.Default != "" && !f.IsBool() {
-		m.printf(" Default: `%s`.", f.Default)
+		help += " Default: " + f.Default + "."
 	}
 	if len(f.Envs) > 0 {
-		m.printf(" Environment: `%s`.", strings.Join(f.Envs, "`, `"))
+		help += " Environment: " + strings.Join(f.Envs, ", ") + "."
 	}
+	return name, help
 }

@@ -27,6 +27,7 @@ type offlineServe struct {
 	URL string `arg:"" optional:"" help:"Whose downloads: the server, or the name of a profile. Not needed if there is one."`
 	serverFlags
 	Port         int    `help:"Port to listen at; 0 picks a free one." default:"8010"`
+	JSON         bool   `name:"json" help:"Print the address and the key in a JSON document."`
 	Public       bool   `help:"Let every user of this machine read, without a key."`
 	WriteProfile string `help:"Write a profile of that name for Tiled's Python client, for from_profile(NAME)." placeholder:"NAME"`
 }
@@ -74,6 +75,12 @@ func (c *offlineServe) Run(ctx context.Context, p *Program) error {
 		if err := writeTiledProfile(c.WriteProfile, url+"/api/v1", key); err != nil {
 			return errors.Join(err, l.Close())
 		}
+	}
+	if c.JSON {
+		if err := printJSON(p.Out, map[string]string{"server": server.API, "url": url + "/", "api_key": key}); err != nil {
+			return errors.Join(err, l.Close())
+		}
+		return serveLocal(ctx, l, h)
 	}
 	shown := url + "/"
 	if key != "" {

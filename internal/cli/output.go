@@ -9,9 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"text/tabwriter"
-	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/terrazzo-data/terrazzo/client"
 	"github.com/terrazzo-data/terrazzo/structure"
@@ -23,8 +23,8 @@ func (p *Program) terminal(w io.Writer) bool {
 	if !ok {
 		return false
 	}
-	about, err := f.Stat()
-	return err == nil && about.Mode()&os.ModeCharDevice != 0
+	_, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	return err == nil
 }
 
 // printJSON writes one document on a line.
@@ -154,64 +154,6 @@ func plainMetadata(n *client.Node) map[string]any {
 		return nil
 	}
 	return out
-}
-
-// progress says how far something long has come, to who looks at a terminal. It is
-// silent for the first second.
-type progress struct {
-	p     *Program
-	quiet bool
-
-	mu    sync.Mutex // guards following
-	begun time.Time
-	shown time.Time
-}
-
-func newProgress(p *Program, quiet bool) *progress {
-	return &progress{p: p, quiet: quiet || !p.terminal(p.Err), begun: time.Now()}
-}
-
-func (g *progress) show(format string, args ...any) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	now := time.Now()
-	if g.quiet || now.Sub(g.begun) < time.Second || now.Sub(g.shown) < time.Second/5 {
-		return
-	}
-	g.shown = now
-	text := fmt.Sprintf(format, args...)
-	if len(text) > 78 {
-		text = text[:75] + "…"
-	}
-	g.p.say("\r\x1b[K%s", text)
-}
-
-// done clears the line.
-func (g *progress) done() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !g.shown.IsZero() {
-		g.p.say("\r\x1b[K")
-	}
-}
-
-// shownWriter counts what is written, and shows it.
-type shownWriter struct {
-	w     io.Writer
-	n     int64
-	total int64
-	g     *progress
-}
-
-func (s *shownWriter) Write(p []byte) (int, error) {
-	n, err := s.w.Write(p)
-	s.n += int64(n)
-	if s.total > 0 {
-		s.g.show("%s of %s, %d %%", sizeOf(s.n), sizeOf(s.total), s.n*100/s.total)
-	} else {
-		s.g.show("%s", sizeOf(s.n))
-	}
-	return n, err
 }
 
 // toFile writes to the standard output if path is "" or "-", else a whole file: beside

@@ -18,6 +18,7 @@ import (
 	"github.com/terrazzo-data/terrazzo/httpcache"
 	"github.com/terrazzo-data/terrazzo/internal/offline"
 	"github.com/terrazzo-data/terrazzo/internal/profile"
+	"github.com/terrazzo-data/terrazzo/internal/server"
 )
 
 // serverFlags say which server, and who asks.
@@ -27,6 +28,7 @@ type serverFlags struct {
 	Offline    bool   `help:"Airplane mode: use what was downloaded, and what the cache holds, and ask nobody."`
 	NoCache    bool   `help:"Keep nothing of what is asked, and use nothing that was kept."`
 	CacheDir   string `help:"Folder of the cache. Default: in the user's own." env:"TERRAZZO_CACHE_DIR" placeholder:"DIR" type:"path"`
+	CacheSize  string `help:"Most that the cache may hold, such as 5GiB. Default: the least of 20GiB, a tenth of the disk and the quota." env:"TERRAZZO_CACHE_SIZE" placeholder:"SIZE"`
 	Library    string `help:"Folder of downloads. Default: in the user's own." env:"TERRAZZO_LIBRARY" placeholder:"DIR" type:"path"`
 	Verbose    bool   `short:"v" help:"Say what is asked of the server and of the cache."`
 }
@@ -43,6 +45,7 @@ type remote struct {
 	*client.Client
 	// principal names who asks, wherever answers are kept.
 	principal string
+	transport http.RoundTripper
 	library   *offline.Library
 	cache     *httpcache.Transport
 	close     func() error
@@ -123,6 +126,7 @@ func (f *serverFlags) connect(ctx context.Context, p *Program, target string) (*
 	if err != nil {
 		return nil, err
 	}
+	r.transport = transport
 	options := []client.Option{client.WithAPIKey(w.key), client.WithUserAgent("terrazzo/" + release), client.WithTransport(transport)}
 	// Somebody waits: no longer than it takes to be sure.
 	retry := client.Retry{Attempts: 5, Within: 20 * time.Second, Longest: 2 * time.Second}
@@ -179,7 +183,11 @@ func (f *serverFlags) transport(r *remote, w who, log *slog.Logger) (http.RoundT
 	if err != nil {
 		return nil, err
 	}
-	r.cache, err = httpcache.Open(httpcache.Place{Memory: cacheMemory, Dir: dir}, httpcache.Options{
+	size, err := sizeFlag("cache-size", f.CacheSize)
+	if err != nil {
+		return nil, err
+	}
+	r.cache, err = httpcache.Open(httpcache.Place{Memory: cacheMemory, Dir: dir, Capacity: size}, httpcache.Options{
 		Next: network, Principal: w.principal, Selecting: []string{"Accept", "Accept-Encoding"}, Logger: log,
 		Offline: func() bool { return f.Offline },
 	})
@@ -188,6 +196,14 @@ func (f *serverFlags) transport(r *remote, w who, log *slog.Logger) (http.RoundT
 	}
 	r.close = func() error { network.CloseIdleConnections(); return r.cache.Close() }
 	return r.cache, nil
+}
+
+// sizeFlag reads a number of bytes; "" is 0.
+func sizeFlag(name, text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	return server.Size(name, text, 0, 0)
 }
 
 // cacheMemory is before the disk: one command asks for little twice.
@@ -241,7 +257,11 @@ func openProfiles() (*profile.Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("profiles: %w", err)
 	}
-	return profile.Open(filepath.Join(base, "terrazzo")), nil
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return nil, fmt.Errorf("profiles: %w", err)
+	}
+	return profile.Open(filepath.Join(base, "terrazzo"), profile.TiledFolders(os.Getenv, home, base)...), nil
 }
 
 // open connects and opens the node, which use is given; then it closes everything.

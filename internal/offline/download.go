@@ -43,15 +43,17 @@ type Wanted struct {
 // Progress is how far a download has come.
 type Progress struct {
 	Nodes, Parts, Same, Bytes int64
+	// Known is how many parts there are of the nodes that were looked at so far.
+	Known int64
 	// Path is the node at work, Skipped why one was left out, or "".
 	Path, Skipped string
 }
 
 // download is one download.
 type download struct {
-	s                         *Server
-	want                      Wanted
-	nodes, parts, same, bytes atomic.Int64
+	s                                *Server
+	want                             Wanted
+	nodes, parts, same, bytes, known atomic.Int64
 	// planned is what arrays of so far take in memory, left what could not be fetched.
 	planned int64
 	left    []error
@@ -111,7 +113,7 @@ func single(err error) bool {
 }
 
 func (d *download) progress(path string) Progress {
-	return Progress{Nodes: d.nodes.Load(), Parts: d.parts.Load(), Same: d.same.Load(), Bytes: d.bytes.Load(), Path: path}
+	return Progress{Nodes: d.nodes.Load(), Parts: d.parts.Load(), Same: d.same.Load(), Bytes: d.bytes.Load(), Known: d.known.Load(), Path: path}
 }
 
 func (d *download) report(path, skipped string) {

@@ -63,6 +63,7 @@ func (d *download) settle(ctx context.Context, n *client.Node, parts []part) (se
 	if rec, err := d.s.load(n.Path); err == nil {
 		held = rec.Set
 	}
+	d.known.Add(int64(len(parts)))
 	f := &filling{d: d, n: n, held: filepath.Join(dir, held), next: next}
 	for round := range maxRounds {
 		f.first = round == 0

@@ -4,7 +4,7 @@
 // Everything listens on loopback and is gone when the test ends. What is
 // missing makes the test skip on a developer's machine; in CI, where the
 // environment variable TEST_MUST_RUN names it (a list separated by commas of
-// python, chromium, node, redis, nginx), the test fails instead. This is the
+// python, chromium, node, redis, nginx, tmux, zsh, fish), the test fails instead. This is the
 // only place of the module that skips a test. `make test` installs all of them.
 package testenv
 
@@ -64,6 +64,18 @@ func Node(tb testing.TB) string {
 		missing(tb, "node", "run tools/setup node")
 	}
 	return program(tb, "node", "node")
+}
+
+// Tmux returns the path of tmux, in which a program has a terminal.
+func Tmux(tb testing.TB) string {
+	tb.Helper()
+	return program(tb, "tmux", "tmux")
+}
+
+// Shell returns the path of a shell: bash, zsh or fish.
+func Shell(tb testing.TB, name string) string {
+	tb.Helper()
+	return program(tb, name, name)
 }
 
 // CacheSuite returns the path of node, for tests/cachesuite/run.mjs, which

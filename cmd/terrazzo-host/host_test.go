@@ -183,17 +183,10 @@ func TestWall(t *testing.T) {
 	want := numbers(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
 	for _, member := range []string{"link", "raw", "virtual", "nested", "through"} {
 		d, data, err := whole(t.Context(), b.node("links.h5", member))
-		refused := errdef.ErrForbidden
-		if member == "through" {
-			refused = errdef.ErrUnsupported
-		}
-		if !errors.Is(err, refused) || len(data) > 0 {
+		if !errors.Is(err, errdef.ErrForbidden) || len(data) > 0 {
 			t.Errorf("%s out of the folder: %v, %v, %v", member, d, data, err)
 		}
 		_, data, err = whole(t.Context(), b.node("in/links.h5", member))
-		if member == "through" && errors.Is(err, errdef.ErrUnsupported) {
-			continue // refused, whatever it leads to
-		}
 		if err != nil || !bytes.Equal(data, want) {
 			t.Errorf("%s inside: %v, %v", member, data, err)
 		}

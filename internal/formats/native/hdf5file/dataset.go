@@ -35,6 +35,11 @@ type notes struct {
 	Extents []adapter.Extent `json:"extents,omitempty"`
 	// Sources are the files behind a virtual data set.
 	Sources []sourceFile `json:"sources,omitempty"`
+	// Tiles are what a virtual data set is made of, Kinds what many of them
+	// have in common, Fill what stands for an element between them.
+	Tiles []tile  `json:"tiles,omitempty"`
+	Kinds []notes `json:"kinds,omitempty"`
+	Fill  []byte  `json:"fill,omitempty"`
 	// Text is the kind of what is served as texts; Wide says that they are
 	// numpy's unicode strings and not bytes.
 	Text string `json:"text,omitempty"`
@@ -86,11 +91,9 @@ func (l *library) dataset(ctx context.Context, src adapter.Locator, o object, n 
 	}
 	defer C.H5Pclose(plist)
 	if C.H5Pget_layout(plist) == C.H5D_VIRTUAL {
-		v := &virtual{ctx: ctx, lib: l, src: src, top: o.file}
-		if err := v.find(o, plist, 0); err != nil {
+		if err := l.virtual(ctx, src, o, plist, &n); err != nil {
 			return nil, err
 		}
-		n.Sources = v.sources
 	}
 	metadata, err := o.attributes()
 	if err != nil {
@@ -103,6 +106,9 @@ func (l *library) dataset(ctx context.Context, src adapter.Locator, o object, n 
 	defer s.close()
 	if err := o.file.undecided(ctx, src); err != nil {
 		return nil, err
+	}
+	if n.How == byTiles {
+		n.Fill = s.fillValue(plist)
 	}
 	n.Rank, n.Live = len(s.dims), o.file.swmr
 	d := &adapter.Description{Family: structure.FamilyArray, Metadata: metadata, MediaType: mediaType, AppendOnly: o.file.swmr, InPlace: o.file.swmr}

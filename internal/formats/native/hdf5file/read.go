@@ -40,6 +40,8 @@ func blockShape(shape, chunk []int64, item int64, n notes) []int64 {
 			aim = liveBytes
 		}
 		block = joined(shape[:n.Rank], chunk[:n.Rank], element, n.Grows, aim)
+	case n.aligned() != nil:
+		block = joined(shape[:n.Rank], n.aligned(), element, nil, aimBytes)
 	case n.Sources != nil:
 		block = frames(shape[:n.Rank], element)
 	default:
@@ -129,6 +131,8 @@ func (r *reader) ReadBlock(ctx context.Context, block []int64) (adapter.Block, e
 		out.Cost, err = r.chunks(ctx, out.Data, sel)
 	case byExtent:
 		out.Cost, err = r.extents(ctx, out.Data, sel)
+	case byTiles:
+		out.Cost, err = r.tiled(ctx, out.Data, sel)
 	case byNobody:
 		err = unsupported("%s", r.notes.Lacks)
 	default:
@@ -303,11 +307,8 @@ func (s *set) read(dst []byte, sel ndslice.Selection) error {
 func (s *set) padded(dst []byte, sel ndslice.Selection) error {
 	item := int(s.elementBytes())
 	fill := make([]byte, item)
-	plist := C.H5Dget_create_plist(s.id)
-	if plist < 0 || C.H5Pget_fill_value(plist, s.memory, unsafe.Pointer(&fill[0])) < 0 {
-		_ = failure() // without one it is zero
-	}
-	if plist >= 0 {
+	if plist := C.H5Dget_create_plist(s.id); plist >= 0 {
+		copy(fill, s.fillValue(plist)) // without one it is zero
 		C.H5Pclose(plist)
 	}
 	for i := 0; i+item <= len(dst); i += item {

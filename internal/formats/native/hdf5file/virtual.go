@@ -40,6 +40,19 @@ type mapping struct {
 	start, stop []int64 // nil for what may grow
 }
 
+// virtual notes what a virtual data set is made of: tiles, or else whatever the
+// library makes of it.
+func (l *library) virtual(ctx context.Context, src adapter.Locator, o object, plist C.hid_t, n *notes) error {
+	err := l.tiles(ctx, src, o, plist, n)
+	if !errors.Is(err, errNoTiles) {
+		return err
+	}
+	v := &virtual{ctx: ctx, lib: l, src: src, top: o.file}
+	err = v.find(o, plist, 0)
+	n.Sources = v.sources
+	return err
+}
+
 // find goes through the mappings of o. Files that the request did not name are
 // asked for all at once: the error comes at the end.
 func (v *virtual) find(o object, plist C.hid_t, depth int) error {

@@ -103,7 +103,7 @@ for n in range(3):
 
 cases = []
 for name in sorted(os.listdir(d)):
-    if name.endswith(".h5") and not name.startswith(("src", "odd", "filters")):
+    if name.endswith(".h5") and not name.startswith(("src", "odd", "filters", "mosaic")):
         with h5py.File(os.path.join(d, name)) as f:
             walk(name, f, [], cases)
 with open(os.path.join(d, "golden.json"), "w") as f:

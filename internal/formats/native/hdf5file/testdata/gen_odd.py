@@ -134,6 +134,50 @@ def filters(f):
         d.id.write_direct_chunk((i, 0, 0), np.full((64, 64), i, "i4").tobytes(), filter_mask=3)
 
 
+def mosaic():
+    """Virtual data sets of boxes: tiles, frames, parts of frames, turned axes,
+    gaps, and sources behind links and in raw files. 12 KiB chunks and smaller."""
+    for n in range(2):
+        with h5py.File(f"mosaic{n}.h5", "w") as f:
+            a = np.arange(3 * 50 * 64).reshape(3, 50, 64).astype("<i4") + 100_000 * n
+            f.create_dataset("stack", data=a, chunks=(1, 50, 64), compression="gzip", shuffle=True)
+            f.create_dataset("small", data=a, chunks=(1, 9, 16), compression="lzf")
+            f["flat"], f["one"], f["column"] = a, a[0], a[:, :, :1]
+            f["link"], f["far"] = h5py.SoftLink("/stack"), h5py.ExternalLink(f"mosaic{1 - n}.h5", "/stack")
+            f["gone"] = h5py.ExternalLink("nowhere.h5", "/stack")
+            f.create_dataset("raw", (3, 50, 64), dtype="<i4", external=[(f"mosaic{n}.bin", 0, h5py.h5f.UNLIMITED)])[
+                :
+            ] = a
+    with h5py.File("mosaic.h5", "w", libver=("v110", "v110")) as f:
+        for name in ("stack", "small", "flat", "link", "far", "raw", "gone"):
+            v = h5py.VirtualLayout((8, 50, 64), "<i4")
+            v[0:3] = h5py.VirtualSource("mosaic0.h5", name, (3, 50, 64))
+            v[4:7] = h5py.VirtualSource("mosaic1.h5", name, (3, 50, 64))
+            f.create_virtual_dataset(name, v, fillvalue=-7)
+            v = h5py.VirtualLayout((100, 70), "<i4")
+            v[0:50, 3:67] = h5py.VirtualSource("mosaic0.h5", name, (3, 50, 64))[1]
+            v[60:90, 0:20] = h5py.VirtualSource("mosaic1.h5", name, (3, 50, 64))[2, 11:41, 7:27]
+            f.create_virtual_dataset(name + "_parts", v)
+        v = h5py.VirtualLayout((2, 50, 64), "<i4")
+        for n in range(2):
+            v[n] = h5py.VirtualSource(f"mosaic{n}.h5", "one", (50, 64))
+        f.create_virtual_dataset("frames", v)
+        v = h5py.VirtualLayout((3, 50), "<i4")
+        v[:] = h5py.VirtualSource("mosaic1.h5", "column", (3, 50, 1))
+        f.create_virtual_dataset("column", v)
+        v = h5py.VirtualLayout((2, 50, 64), "<i4")
+        v[0, ::2] = h5py.VirtualSource("mosaic0.h5", "one", (50, 64))[::2]
+        f.create_virtual_dataset("no_boxes", v, fillvalue=1)
+        v = h5py.VirtualLayout((3, 50, 64), "<f8")
+        v[:] = h5py.VirtualSource("mosaic0.h5", "stack", (3, 50, 64))
+        f.create_virtual_dataset("other_type", v)
+        f["own"] = np.arange(10)
+        v = h5py.VirtualLayout((2, 10), "<i8")
+        v[1] = h5py.VirtualSource(f["own"])
+        f.create_virtual_dataset("itself", v, fillvalue=3)
+
+
+mosaic()
 with h5py.File("odd.h5", "w", libver=("v110", "v110")) as f:
     texts(f), types(f), names(f.create_group("names"))
     f["grp/x"] = np.arange(4)
@@ -144,7 +188,7 @@ with h5py.File("filters.h5", "w", libver=("v110", "v110")) as f:
     filters(f)
 
 cases = []
-for name in ("odd.h5", "filters.h5"):
+for name in ("odd.h5", "filters.h5", "mosaic.h5"):
     with h5py.File(name) as f:
         walk(name, f, [], cases)
 with open("golden_odd.json", "w") as f:

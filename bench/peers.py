@@ -132,6 +132,11 @@ class Delay:
         self.process.stdin.write("\n")
         return tuple(map(int, self.process.stdout.readline().split()))
 
+    def set(self, milliseconds):
+        """Makes the way so long from now on."""
+        self.process.stdin.write(f"{milliseconds}ms\n")
+        self.process.stdout.readline()
+
     def stop(self):
         if self.process.poll() is None:
             self.process.kill()

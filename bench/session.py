@@ -69,8 +69,9 @@ def connect(url, key=None, tokens=None, cache=None, store=None):
         from hishel.httpx import CacheTransport
 
         rules = CacheOptions(shared=False) if cache == "hishel-rfc" else False
-        below = context.http_client._transport
-        context.http_client._transport = CacheTransport(below, SqliteStorage(database_path=store), rfc=rules)
+        # Below Tiled's own transport, which makes its own kind of response of what it gets.
+        upper = context.http_client._transport
+        upper.transport = CacheTransport(upper.transport, SqliteStorage(database_path=store), rfc=rules)
     if tokens:
         context.configure_auth(tokens, remember_me=False)
     return from_context(context)

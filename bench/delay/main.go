@@ -3,9 +3,10 @@
 // Command delay stands between a client and a server and makes the way longer: each byte
 // arrives half a round trip later, in either direction, and a new connection begins with a
 // whole one, as TCP's does. It does not limit the bandwidth: bytes do not wait for others.
-// It counts what crosses: a line on the standard input is answered with a line of three
-// numbers, the requests, the bytes towards the client, and the connections since the last
-// such line. A request is what a client sends after an answer, or first.
+// It counts what crosses: an empty line on the standard input is answered with a line of
+// three numbers, the requests, the bytes towards the client, and the connections since the
+// last such line. A request is what a client sends after an answer, or first. A line with a
+// duration changes the round trip, and is answered with an empty one.
 //
 //	delay 127.0.0.1:9000 127.0.0.1:8000 20ms
 package main
@@ -30,7 +31,7 @@ func main() {
 
 type relay struct {
 	server                      string
-	half                        time.Duration
+	half                        atomic.Int64 // nanoseconds
 	requests, bytes, connection atomic.Int64
 }
 
@@ -46,13 +47,9 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	r := &relay{server: args[1], half: trip / 2}
-	go func() {
-		for in := bufio.NewScanner(os.Stdin); in.Scan(); {
-			fmt.Println(r.requests.Swap(0), r.bytes.Swap(0), r.connection.Swap(0))
-		}
-		os.Exit(0)
-	}()
+	r := &relay{server: args[1]}
+	r.half.Store(int64(trip / 2))
+	go r.obey()
 	for {
 		c, err := l.Accept()
 		if err != nil {
@@ -60,6 +57,24 @@ func run(args []string) error {
 		}
 		go r.connect(c)
 	}
+}
+
+// obey answers the lines of the standard input, and ends with it.
+func (r *relay) obey() {
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		if in.Text() == "" {
+			fmt.Println(r.requests.Swap(0), r.bytes.Swap(0), r.connection.Swap(0))
+			continue
+		}
+		trip, err := time.ParseDuration(in.Text())
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		r.half.Store(int64(trip / 2))
+		fmt.Println()
+	}
+	os.Exit(0)
 }
 
 // connect joins a client to the server for as long as both want.
@@ -71,7 +86,7 @@ func (r *relay) connect(client net.Conn) {
 		return
 	}
 	defer server.Close() //nolint:errcheck // nobody to tell
-	opened := time.Now().Add(2 * r.half)
+	opened := time.Now().Add(2 * time.Duration(r.half.Load()))
 	var answered atomic.Bool
 	answered.Store(true)
 	done := make(chan struct{})
@@ -110,9 +125,10 @@ func (r *relay) carry(from, to net.Conn, opened time.Time, count func(int)) {
 			n, err := from.Read(b)
 			if n > 0 {
 				count(n)
-				due := time.Now().Add(r.half)
-				if due.Before(opened.Add(r.half)) {
-					due = opened.Add(r.half)
+				half := time.Duration(r.half.Load())
+				due := time.Now().Add(half)
+				if due.Before(opened.Add(half)) {
+					due = opened.Add(half)
 				}
 				parts <- part{b[:n], due}
 			}
@@ -122,9 +138,7 @@ func (r *relay) carry(from, to net.Conn, opened time.Time, count func(int)) {
 		}
 	}()
 	for p := range parts {
-		if r.half > 0 {
-			time.Sleep(time.Until(p.due))
-		}
+		time.Sleep(time.Until(p.due))
 		if _, err := to.Write(p.bytes); err != nil {
 			_ = from.Close()
 			for range parts { //nolint:revive // what is left is for nobody

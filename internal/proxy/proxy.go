@@ -383,6 +383,7 @@ const shutdownWithin = 30 * time.Second
 func (p *Proxy) Run(ctx context.Context, l net.Listener, tlsConfig *tls.Config) error {
 	s := p.Server()
 	s.TLSConfig = tlsConfig
+	l = pacedListener{l}
 	served := make(chan error, 1)
 	go func() {
 		if tlsConfig != nil {

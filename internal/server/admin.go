@@ -32,14 +32,19 @@ type NodeReport struct {
 func (s *Server) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /cache", func(w http.ResponseWriter, _ *http.Request) { admin.Reply(w, s.report()) })
-	mux.HandleFunc("POST /cache/clear", func(w http.ResponseWriter, r *http.Request) { s.discard(w, r, "") })
+	mux.HandleFunc("POST /cache/clear", func(w http.ResponseWriter, r *http.Request) {
+		s.discard(w, r, func(c *datacache.Cache) int { return c.DiscardNode("") })
+	})
 	mux.HandleFunc("POST /cache/discard", func(w http.ResponseWriter, r *http.Request) {
-		path := strings.Trim(r.URL.Query().Get("path"), "/")
-		if path != "" {
-			s.discard(w, r, path)
-			return
+		path, asset := strings.Trim(r.URL.Query().Get("path"), "/"), r.URL.Query().Get("asset")
+		switch {
+		case asset != "":
+			s.discard(w, r, func(c *datacache.Cache) int { return c.DiscardAsset(r.Context(), s.bare, asset) })
+		case path != "":
+			s.discard(w, r, func(c *datacache.Cache) int { return c.DiscardNode(path) })
+		default:
+			s.purge(w, r)
 		}
-		s.purge(w, r)
 	})
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
@@ -74,13 +79,12 @@ func (s *Server) report() CacheReport {
 	return report
 }
 
-// discard gives up what both caches hold of a node and of all below it. The
-// response cache finds bodies by their address, which need not hold the path
-// alone, so it gives up everything.
-func (s *Server) discard(w http.ResponseWriter, r *http.Request, path string) {
+// discard gives up what the data cache holds of a node or a file, and all of
+// the response cache, which finds bodies by their address alone.
+func (s *Server) discard(w http.ResponseWriter, r *http.Request, from func(*datacache.Cache) int) {
 	gone := 0
 	if s.data != nil {
-		gone = s.data.DiscardNode(path)
+		gone = from(s.data)
 	}
 	if s.cached != nil {
 		if err := s.cached.PurgeAll(r.Context()); err != nil {
@@ -101,7 +105,7 @@ func (s *Server) purge(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if named == 0 {
-		admin.Refuse(w, http.StatusBadRequest, "name a path, url, prefix or group to give up; to give up everything use /cache/clear")
+		admin.Refuse(w, http.StatusBadRequest, "name a path, asset, url, prefix or group to give up; to give up everything use /cache/clear")
 		return
 	}
 	admin.Reply(w, map[string]any{"discarded": 0, "purged": named})

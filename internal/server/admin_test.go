@@ -13,7 +13,7 @@ import (
 func TestAdmin(t *testing.T) {
 	c := settings()
 	c.Authentication.AllowAnonymousAccess = true
-	c.Own.AdminKey = "adminsecret"
+	c.Own.AdminKey, c.Own.DataCache = "adminsecret", "64MiB"
 	s, err := New(c, Program{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -69,5 +69,30 @@ func TestAdmin(t *testing.T) {
 	ask(s.handler, http.MethodGet, frame, "")
 	if r := report(); r.Data.Misses != 2 {
 		t.Errorf("after emptying, a frame was not read again: %+v", r.Data)
+	}
+}
+
+// What was read from a file is given up by the file's name.
+func TestDataCacheDiscardsByFile(t *testing.T) {
+	c := oneStack(t, 2)
+	c.Authentication.AllowAnonymousAccess = true
+	c.Own.DataCache, c.Trees[0].Args.Storage.TrustAfter = "64MiB", 1e-9
+	s, err := New(c, Program{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ask := func(h http.Handler, method, path string) {
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, httptest.NewRequest(method, "http://localhost"+path, nil)); w.Code != http.StatusOK {
+			t.Fatalf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	for file, want := range map[string]int64{"/nowhere/stack.npy": 1, c.Trees[0].Args.Directory + "/stack.npy": 0} {
+		ask(s.handler, http.MethodGet, "/api/v1/array/full/stack?slice=0")
+		ask(s.adminHandler(), http.MethodPost, "/cache/discard?asset="+file)
+		if n := s.data.Stats().Entries; n != want {
+			t.Errorf("after discarding %s there are %d entries, want %d", file, n, want)
+		}
 	}
 }

@@ -39,7 +39,7 @@ func (s *Server) blocks(root adapter.Adapter) (adapter.Adapter, error) {
 		return nil, err
 	}
 	s.closers = append(s.closers, cache.Close)
-	s.data = cache
+	s.data, s.bare = cache, root
 	s.notes = append(s.notes, fmt.Sprintf("DATA CACHE: Will use up to %d bytes (%.0f%% of total physical RAM)", s.split.data, 100*float64(s.split.data)/float64(s.split.ram)))
 	return catalog.Through(root, cache.Wrap), s.countBlocks(cache)
 }

@@ -47,6 +47,7 @@ type Server struct {
 	split   split
 	files   *fileCounts
 	memory  *source.Memory   // of descriptions; nil before the first folder
+	bare    adapter.Adapter  // the tree without layer 3
 	data    *datacache.Cache // layer 3; nil if it is off
 	cached  *respcache.Cache // layer 2; nil if it is off
 	// responseStats says what layer 2 holds; nil if it is off.

@@ -77,6 +77,7 @@ func (g *guard) Judge(r *http.Request, principal string) respcache.Verdict {
 		}
 		return v
 	}
+	v.Unproven = !g.proven(principal, t, max(g.ttl, g.stale))
 	fresh, ruled := freshness(g.rules, t.route, t.node)
 	switch g.mode {
 	case AuthorizeRevalidate:
@@ -96,7 +97,10 @@ func (g *guard) byMetadata(v *respcache.Verdict, r *http.Request, principal stri
 	v.Ask = true
 	if t.class == about {
 		v.Fresh = fresh
-		v.Ask = fresh == 0 || !g.proven(principal, t)
+		v.Ask = fresh == 0 || !g.proven(principal, t, g.ttl)
+		if fresh > 0 {
+			v.Partition = principal
+		}
 		return
 	}
 	n, err := g.know(r, principal, t.node)
@@ -111,7 +115,10 @@ func (g *guard) byMetadata(v *respcache.Verdict, r *http.Request, principal stri
 		fresh = forever
 	}
 	v.Fresh = fresh
-	v.Ask = fresh == 0 || !g.proven(principal, t)
+	v.Ask = fresh == 0 || !g.proven(principal, t, g.ttl)
+	if fresh > 0 && t.gathers() {
+		v.Partition = principal
+	}
 }
 
 // know is what the origin says of a node to this asker, at most ttl old; older only if the
@@ -199,12 +206,13 @@ func (g *guard) settle(path string) {
 	g.settled[path] = time.Now().Add(settledFor)
 }
 
-// proven tells whether the origin gave this asker an answer of this kind lately.
-func (g *guard) proven(principal string, t target) bool {
+// proven tells whether the origin gave this asker an answer of this kind not longer ago
+// than within.
+func (g *guard) proven(principal string, t target, within time.Duration) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	at, ok := g.proofs[proofKey{principal, t.node, t.class}]
-	return ok && time.Since(at) < g.ttl
+	return ok && time.Since(at) < within
 }
 
 // saw notes what the origin answered to whom. A refusal takes back what was proven.

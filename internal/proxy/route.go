@@ -93,6 +93,12 @@ func (t target) about(escaped string) target {
 	return t
 }
 
+// gathers tells whether an answer is put together from several nodes, so that it differs
+// by which of them its asker may see: no one's may be given to another without asking.
+func (t target) gathers() bool {
+	return strings.HasPrefix(t.route, "container/") || strings.HasPrefix(t.route, "node/")
+}
+
 // zarrTarget takes the path of a Zarr view apart, "v2/a/b/0.1" or "v3/a/b/c/0/1". Listings
 // and what has another form are passed.
 func zarrTarget(rest string) target {

@@ -176,14 +176,16 @@ func TestSmuggling(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = conn.SetDeadline(time.Now().Add(500 * time.Millisecond))
-		_, _ = io.WriteString(conn, raw)
+		// Each case's second request has a name of its own: one may arrive late.
+		second := "/smuggled-" + strings.ReplaceAll(name, " ", "-")
+		_, _ = io.WriteString(conn, strings.ReplaceAll(raw, "/smuggled", second))
 		in := bufio.NewReader(conn)
 		r, err := http.ReadResponse(in, nil)
 		if err == nil {
 			_ = r.Body.Close()
 		}
 		_ = conn.Close()
-		if _, found := seen.LoadAndDelete("/smuggled"); found && name != "length and chunked" {
+		if _, found := seen.LoadAndDelete(second); found && name != "length and chunked" {
 			t.Errorf("%s: a second request came out of the first", name)
 		}
 	}

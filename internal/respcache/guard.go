@@ -36,6 +36,12 @@ type Verdict struct {
 	Tag string
 	// Fresh is how long a response without a stated lifetime is fresh; 0 is not at all.
 	Fresh time.Duration
+	// Tell: private caches behind this one may rely on Fresh too, and are told so where the
+	// response says nothing of its lifetime.
+	Tell bool
+	// Unproven: nothing stale may stand in for an inner handler that fails, since nothing
+	// says that this asker may have it.
+	Unproven bool
 	// Partition keeps what is stored apart; "" is common to all.
 	Partition string
 }

@@ -4,6 +4,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"net/http"
 	"strings"
@@ -33,10 +34,12 @@ type guard struct {
 
 	mu sync.Mutex // guards following
 	// epoch is raised by every write; what was learnt across one is not kept.
-	epoch   uint64
-	nodes   map[knownKey]known[node]
-	proofs  map[proofKey]time.Time
-	settled map[string]time.Time // nodes that are immutable for everybody, until then
+	epoch  uint64
+	nodes  map[knownKey]known[node]
+	proofs map[proofKey]time.Time
+	// entities are the tags of what each asker was given last of what differs by asker.
+	entities map[[16]byte]string
+	settled  map[string]time.Time // nodes that are immutable for everybody, until then
 }
 
 type knownKey struct{ principal, node string }
@@ -56,7 +59,7 @@ var _ respcache.Guard = (*guard)(nil)
 func newGuard(o *Options, rules []rule, ask *asker, offline func() bool) *guard {
 	return &guard{
 		mode: o.Authorize, ttl: max(0, o.AuthTTL), stale: o.StaleIfError, rules: rules, ask: ask, offline: offline,
-		nodes: map[knownKey]known[node]{}, proofs: map[proofKey]time.Time{}, settled: map[string]time.Time{},
+		nodes: map[knownKey]known[node]{}, proofs: map[proofKey]time.Time{}, entities: map[[16]byte]string{}, settled: map[string]time.Time{},
 	}
 }
 
@@ -82,6 +85,9 @@ func (g *guard) Judge(r *http.Request, principal string) respcache.Verdict {
 	switch g.mode {
 	case AuthorizeRevalidate:
 		v.Ask = true
+		if t.class == about || t.gathers() {
+			g.bind(&v, r, principal, 0)
+		}
 	case AuthorizeKey:
 		v.Partition = principal
 		v.Fresh = fresh
@@ -89,6 +95,7 @@ func (g *guard) Judge(r *http.Request, principal string) respcache.Verdict {
 	default:
 		g.byMetadata(&v, r, principal, t, fresh, ruled)
 	}
+	v.Tell = ruled // what was only concluded stays here, where it can be taken back
 	return v
 }
 
@@ -98,9 +105,7 @@ func (g *guard) byMetadata(v *respcache.Verdict, r *http.Request, principal stri
 	if t.class == about {
 		v.Fresh = fresh
 		v.Ask = fresh == 0 || !g.proven(principal, t, g.ttl)
-		if fresh > 0 {
-			v.Partition = principal
-		}
+		g.bind(v, r, principal, fresh)
 		return
 	}
 	n, err := g.know(r, principal, t.node)
@@ -116,9 +121,27 @@ func (g *guard) byMetadata(v *respcache.Verdict, r *http.Request, principal stri
 	}
 	v.Fresh = fresh
 	v.Ask = fresh == 0 || !g.proven(principal, t, g.ttl)
-	if fresh > 0 && t.gathers() {
-		v.Partition = principal
+	if t.gathers() {
+		g.bind(v, r, principal, fresh)
 	}
+}
+
+// bind lets out without asking only what the origin gave to this asker last: what it shows
+// may depend on who asks.
+func (g *guard) bind(v *respcache.Verdict, r *http.Request, principal string, fresh time.Duration) {
+	if fresh <= 0 && g.stale <= 0 {
+		return // everything is asked for
+	}
+	form := formOf(r, principal)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	v.Bound, v.Entity = true, g.entities[form]
+}
+
+// formOf names an address, the form in which it is asked for, and who asks.
+func formOf(r *http.Request, principal string) [16]byte {
+	sum := sha256.Sum256([]byte(principal + "\x00" + r.Host + "\x00" + r.URL.RequestURI() + "\x00" + variant(r)))
+	return [16]byte(sum[:16])
 }
 
 // know is what the origin says of a node to this asker, at most ttl old; older only if the
@@ -216,8 +239,8 @@ func (g *guard) proven(principal string, t target, within time.Duration) bool {
 }
 
 // saw notes what the origin answered to whom. A refusal takes back what was proven.
-func (g *guard) saw(s seen, status int) {
-	t := s.target
+func (g *guard) saw(s seen, answer *http.Response) {
+	t, status := s.target, answer.StatusCode
 	if !t.class.kept() || s.method != http.MethodGet {
 		return
 	}
@@ -230,10 +253,26 @@ func (g *guard) saw(s seen, status int) {
 			clear(g.proofs)
 		}
 		g.proofs[key] = time.Now()
+		g.given(s, answer)
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
 		delete(g.proofs, key)
 		delete(g.nodes, knownKey{s.principal, t.node})
 	}
+}
+
+// given notes what s's asker was given. g.mu is held.
+func (g *guard) given(s seen, answer *http.Response) {
+	if s.target.class != about && !s.target.gathers() {
+		return
+	}
+	tag := answer.Header.Get("Etag")
+	if tag == "" && answer.StatusCode == http.StatusNotModified {
+		tag = answer.Request.Header.Get("If-None-Match")
+	}
+	if len(g.entities) >= maxKnown {
+		clear(g.entities)
+	}
+	g.entities[s.form] = strings.TrimSpace(tag)
 }
 
 // forget drops what is known of a node, of all below and of all above it.

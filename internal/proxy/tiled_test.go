@@ -329,6 +329,28 @@ func TestVariantsOfTiled(t *testing.T) {
 	}
 }
 
+// TestRulesReachTheClient: a rule holds for the client's own cache too, but for what is
+// not kept and what has no rule.
+func TestRulesReachTheClient(t *testing.T) {
+	p := behind(t, newOrigin(), func(o *Options) { o.Fresh = []string{"array/**=90s"} })
+	for url, want := range map[string]string{
+		"/api/v1/array/block/fixed?block=2": "private, max-age=90", "/api/v1/array/block/grows?block=2": "", "/api/v1/metadata/fixed": "",
+	} {
+		for range 2 {
+			h := get(t, p, url, "alice").Header()
+			if got := h.Get("Cache-Control"); got != want {
+				t.Errorf("%s: Cache-Control %q, want %q", url, got, want)
+			}
+		}
+	}
+	age := get(t, p, "/api/v1/array/block/fixed?block=2", "alice").Header().Get("Age")
+	tag := get(t, p, "/api/v1/array/block/fixed?block=2", "alice").Header().Get("Etag")
+	confirmed := get(t, p, "/api/v1/array/block/fixed?block=2", "alice", "If-None-Match", tag)
+	if age == "" || confirmed.Code != http.StatusNotModified || confirmed.Header().Get("Cache-Control") != "private, max-age=90" {
+		t.Errorf("Age %q; confirmed: %d %v", age, confirmed.Code, confirmed.Header())
+	}
+}
+
 // TestShieldOfTiled: the Python client never sees a 304, a proxy of ours before it does.
 func TestShieldOfTiled(t *testing.T) {
 	p := behind(t, newOrigin(), nil)

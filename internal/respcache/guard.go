@@ -42,8 +42,17 @@ type Verdict struct {
 	// Unproven: nothing stale may stand in for an inner handler that fails, since nothing
 	// says that this asker may have it.
 	Unproven bool
+	// Bound: the answer may differ by who asks, so that without asking only the entity with
+	// the tag Entity may be given out: what this asker was given last.
+	Bound  bool
+	Entity string
 	// Partition keeps what is stored apart; "" is common to all.
 	Partition string
+}
+
+// barred tells whether p is not what this asker was given last, where that matters.
+func (v *Verdict) barred(p *response) bool {
+	return v.Bound && (p.ETag == "" || p.ETag != v.Entity)
 }
 
 // open is the verdict where there is no guard.

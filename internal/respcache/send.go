@@ -62,9 +62,21 @@ func (x *exchange) writeHead(p *response, how plan, reused bool) {
 	if how.part.ContentRange != "" {
 		out["Content-Range"] = []string{how.part.ContentRange}
 	}
+	x.tell(out, how.part.Status)
 	x.addStatus(out)
 	typed(out)
 	x.w.WriteHeader(how.part.Status)
+}
+
+// tell passes on to the client's own cache how long the guard calls a response fresh.
+func (x *exchange) tell(out http.Header, status int) {
+	v := &x.verdict
+	if !v.Tell || v.Fresh <= 0 || v.NoStore || len(out["Cache-Control"])+len(out["Expires"]) > 0 {
+		return
+	}
+	if status == http.StatusOK || status == http.StatusPartialContent || status == http.StatusNotModified {
+		out["Cache-Control"] = []string{"private, max-age=" + strconv.FormatInt(int64(v.Fresh/time.Second), 10)}
+	}
 }
 
 // typed keeps net/http from guessing a Content-Type that the inner handler did not give.

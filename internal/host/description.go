@@ -21,6 +21,8 @@ type told struct {
 	// extents and parts name files by their ids.
 	extents []Extent
 	parts   []part
+	// count is how many members there are: d has the first pageKeys of them.
+	count int
 	// prints says that blocks have fingerprints.
 	prints bool
 }
@@ -34,7 +36,7 @@ type part struct {
 func appendTold(t told) ([]byte, error) {
 	d := t.d
 	doc := map[string]any{
-		"family": string(d.Family), "keys": texts(d.Keys), "inline": d.Inline, "metadata": d.Metadata,
+		"family": string(d.Family), "keys": texts(d.Keys[:min(len(d.Keys), pageKeys)]), "count": int64(t.count), "inline": d.Inline, "metadata": d.Metadata,
 		"media_type": d.MediaType, "append_only": d.AppendOnly, "in_place": d.InPlace, "token": t.token,
 		"block": ints(d.Grid.Block), "fingerprints": t.prints,
 	}
@@ -130,7 +132,7 @@ func parseTold(b []byte) (t told, err error) {
 			d.Specs = append(d.Specs, structure.Spec{Name: p.string(pair[0]), Version: p.string(pair[1])})
 		}
 	}
-	t = told{d: d, token: p.bytes("token"), prints: p.flag("fingerprints")}
+	t = told{d: d, token: p.bytes("token"), prints: p.flag("fingerprints"), count: int(p.int(m["count"]))}
 	for _, e := range p.list("extents") {
 		if three := p.tuple(e, 3); three != nil {
 			t.extents = append(t.extents, Extent{File: int(p.int(three[0])), Offset: p.int(three[1]), Length: p.int(three[2])})

@@ -144,7 +144,10 @@ func (f format) Describe(ctx context.Context, src adapter.Source, inside []strin
 			return nil, err
 		}
 		if len(reply.Need) == 0 {
-			d, err := a.described(body, items)
+			d, count, err := a.described(body, items)
+			if err == nil {
+				err = f.children(ctx, a, r, d, count)
+			}
 			return d, errors.Join(err, a.again(ctx))
 		}
 		if err := a.learn(ctx, reply.Need); err != nil {
@@ -173,11 +176,12 @@ func bytesOf(texts []string) [][]byte {
 	return out
 }
 
-// described makes a description of what the host said.
-func (a *asking) described(body []byte, items int) (*adapter.Description, error) {
+// described makes a description of what the host said, and tells how many members
+// there are.
+func (a *asking) described(body []byte, items int) (d *adapter.Description, members int, err error) {
 	t, err := parseTold(body)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	n := notes{Items: items, Links: a.links, Token: t.token, Extents: t.extents, Fingerprints: t.prints, Files: make([]string, len(a.files))}
 	for i, f := range a.files {
@@ -187,14 +191,14 @@ func (a *asking) described(body []byte, items int) (*adapter.Description, error)
 		n.Parts = append(n.Parts, notedPart(p))
 	}
 	if err := n.check(t.d); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if t.d.Family != structure.FamilyContainer {
 		if t.d.Notes, err = json.Marshal(n); err != nil {
-			return nil, fmt.Errorf("%s: notes: %w", n.Files[0], err)
+			return nil, 0, fmt.Errorf("%s: notes: %w", n.Files[0], err)
 		}
 	}
-	return t.d, nil
+	return t.d, t.count, nil
 }
 
 // check says what of the notes cannot be.

@@ -29,7 +29,7 @@ const (
 	opPing        = "ping"
 	opDescribe    = "describe"
 	opReadBlock   = "read_block"
-	opReadSlice   = "read_slice"
+	opChildren    = "children"
 	opReadColumn  = "read_columns"
 	opFingerprint = "fingerprint"
 )
@@ -48,8 +48,9 @@ type Request struct {
 	Inside [][]byte `json:"inside,omitempty"`
 	// Block is the index of a block of the grid.
 	Block []int64 `json:"block,omitempty"`
-	// Slice has start, step, count for each axis.
-	Slice [][3]int64 `json:"slice,omitempty"`
+	// Offset and Limit are of a page of members.
+	Offset int `json:"offset,omitempty"`
+	Limit  int `json:"limit,omitempty"`
 	// Partition and Columns belong to tables.
 	Partition int   `json:"partition,omitempty"`
 	Columns   []int `json:"columns,omitempty"`
@@ -117,7 +118,7 @@ type Reply struct {
 	// Need, if not empty, asks for the same request once more with links.
 	Need []Need `json:"need,omitempty"`
 	Cost Cost   `json:"cost,omitzero"`
-	// Kind says what the body is: "description", "array", "arrow",
+	// Kind says what the body is: "description", "children", "array", "arrow",
 	// "fingerprint", or that there are Extents instead.
 	Kind  string  `json:"kind,omitempty"`
 	Shape []int64 `json:"shape,omitempty"`
@@ -131,6 +132,7 @@ type Reply struct {
 // The kinds of body.
 const (
 	kindDescription = "description"
+	kindChildren    = "children"
 	kindArray       = "array"
 	kindArrow       = "arrow"
 	kindExtents     = "extents"

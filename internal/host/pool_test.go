@@ -47,8 +47,19 @@ func (script) Kind() adapter.Kind {
 }
 
 func (script) Describe(ctx context.Context, src adapter.Source, _ []string) (*adapter.Description, error) {
-	if _, err := content(ctx, src, src.Names()[0]); err != nil {
+	text, err := content(ctx, src, src.Names()[0])
+	if err != nil {
 		return nil, err
+	}
+	if n := 0; strings.HasPrefix(text, "group") {
+		if _, err := fmt.Sscanf(text, "group %d", &n); err != nil {
+			return nil, err
+		}
+		d := &adapter.Description{Family: structure.FamilyContainer}
+		for i := range n {
+			d.Keys = append(d.Keys, fmt.Sprint("k", i))
+		}
+		return d, nil
 	}
 	shape := []int64{4}
 	return &adapter.Description{
@@ -58,7 +69,10 @@ func (script) Describe(ctx context.Context, src adapter.Source, _ []string) (*ad
 	}, nil
 }
 
-func (script) Open(src adapter.Source, _ []string, _ *adapter.Description) (any, error) {
+func (script) Open(src adapter.Source, _ []string, d *adapter.Description) (any, error) {
+	if d.Family == structure.FamilyContainer {
+		return nil, nil
+	}
 	return scripted{src}, nil
 }
 
@@ -378,4 +392,25 @@ func children(t *testing.T) []int {
 		}
 	}
 	return pids
+}
+
+// TestPages: more members than fit one reply come in pages.
+func TestPages(t *testing.T) {
+	b := newBench(t, host.Options{Processes: 1})
+	for n, requests := range map[int]int64{0: 1, 7: 1, 50_000: 1, 50_001: 2, 120_001: 3} {
+		before := b.pool.Stats().Requests
+		name := fmt.Sprintf("g%d.script", n)
+		d, _, err := b.file(t, name, fmt.Sprint("group ", n)).Describe(t.Context())
+		if err != nil || len(d.Keys) != n {
+			t.Fatalf("%d members: %d, %v", n, len(d.Keys), err)
+		}
+		for i, key := range d.Keys {
+			if key != fmt.Sprint("k", i) {
+				t.Fatalf("member %d of %d is %q", i, n, key)
+			}
+		}
+		if got := b.pool.Stats().Requests - before; got != requests {
+			t.Errorf("%d members: %d requests, expected %d", n, got, requests)
+		}
+	}
 }

@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"time"
 
@@ -189,8 +188,11 @@ func (s *server) run(ctx context.Context, a asked, t *table) (Reply, []byte, err
 	for i, each := range r.Inside {
 		inside[i] = string(each)
 	}
-	if r.Op == opDescribe {
+	switch r.Op {
+	case opDescribe:
 		return describe(ctx, f, t, inside)
+	case opChildren:
+		return children(ctx, f, t, r, inside)
 	}
 	d, err := parseToken(a.token)
 	if err != nil {
@@ -269,7 +271,7 @@ func describe(ctx context.Context, f adapter.Format, t *table, inside []string) 
 	if err != nil {
 		return Reply{}, nil, err
 	}
-	all := told{d: d}
+	all := told{d: d, count: len(d.Keys)}
 	if d.Family == structure.FamilyArray || d.Family == structure.FamilyTable {
 		if all.token, err = tokenOf(d); err != nil {
 			return Reply{}, nil, err
@@ -312,8 +314,6 @@ func readArray(ctx context.Context, r *Request, reader adapter.ArrayReader, d *a
 		}
 		b, err := reader.ReadBlock(ctx, r.Block)
 		return Reply{Kind: kindArray, Shape: b.Shape, Cost: costOf(b.Cost)}, b.Data, err
-	case opReadSlice:
-		return readSlice(ctx, r, reader, d)
 	case opFingerprint:
 		return fingerprint(ctx, r, reader, d)
 	}
@@ -331,48 +331,4 @@ func fingerprint(ctx context.Context, r *Request, reader adapter.ArrayReader, d 
 		return Reply{Kind: kindFingerprint}, nil, err
 	}
 	return Reply{Kind: kindFingerprint}, id[:], nil
-}
-
-// readSlice gathers a slice out of blocks.
-func readSlice(ctx context.Context, r *Request, reader adapter.ArrayReader, d *adapter.Description) (Reply, []byte, error) {
-	sel := make(ndslice.Selection, len(r.Slice))
-	for i, s := range r.Slice {
-		sel[i] = ndslice.Axis{Start: s[0], Step: s[1], Count: s[2]}
-	}
-	item := d.Array.DataType.ItemSize
-	if err := fits(sel, d.Grid.Shape); err != nil {
-		return Reply{}, nil, err
-	}
-	if n := sel.Len(); item > 0 && n > max(r.Budget, 0)/item {
-		return Reply{}, nil, fmt.Errorf("a slice of %d elements, %d bytes may be sent: %w", n, r.Budget, errdef.ErrTooLarge)
-	}
-	out := make([]byte, sel.Len()*item)
-	var cost adapter.Cost
-	for piece := range sel.Plan(d.Grid) {
-		b, err := reader.ReadBlock(ctx, slices.Clone(piece.Block))
-		if err != nil {
-			return Reply{}, nil, err
-		}
-		cost = cost.Add(b.Cost)
-		if err := ndslice.Gather(out, sel, piece, b.Data, piece.Shape, int(item)); err != nil {
-			return Reply{}, nil, err
-		}
-	}
-	return Reply{Kind: kindArray, Shape: sel.Shape(), Cost: costOf(cost)}, out, nil
-}
-
-func fits(sel ndslice.Selection, shape []int64) error {
-	bad := fmt.Errorf("the slice does not fit the shape %v: %w", shape, errdef.ErrInvalid)
-	if len(sel) != len(shape) {
-		return bad
-	}
-	for i, a := range sel {
-		if a.Count < 0 || a.Step == 0 || a.Count > shape[i] {
-			return bad
-		}
-		if last := a.Start + (a.Count-1)*a.Step; a.Count > 0 && (min(a.Start, last) < 0 || max(a.Start, last) >= shape[i]) {
-			return bad
-		}
-	}
-	return nil
 }

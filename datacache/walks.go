@@ -6,9 +6,10 @@ import (
 )
 
 // walks are those in one array, the latest last. A walk is a reader, as it
-// seems, whose requests begin each one step further along one axis: a step of
-// one block, or the same stride each time, in either direction. Requests are
-// told apart by their [Tally]; without one each block is a request.
+// seems, whose requests lie each one step further along one axis: a step of one
+// block, or the same stride each time, in either direction. Requests are told
+// apart by their [Tally], for their blocks come in any order; without one each
+// block is a request.
 type walks struct{ list []*walk }
 
 const (
@@ -21,11 +22,12 @@ const (
 	walksAtOnce  = 64 // in one array
 	pendingMost  = 32 // guesses that wait for their turn, of one walk
 	latelyMost   = 64
+	smallBox     = 64 // blocks of a request within which another is taken for the same
 )
 
 type walk struct {
 	request *Tally
-	at      []int64 // where the last request began
+	lo, hi  []int64 // the box of the last request's blocks
 	axis    int     // along which it walks,
 	by      int64   // by so many blocks a step; 0 before the first
 	steps   int
@@ -44,8 +46,8 @@ type walk struct {
 // pending what may be asked for next.
 func (s *walks) follow(ctx context.Context, request *Tally, block []int64) *walk {
 	w := s.of(request)
-	if w != nil && len(w.at) == len(block) {
-		w.within(block[0])
+	if w != nil && len(w.lo) == len(block) {
+		w.within(block)
 	} else {
 		w = s.step(ctx, block)
 		w.request, w.row, w.rows = request, block[0], 0
@@ -77,13 +79,18 @@ func (s *walks) of(request *Tally) *walk {
 
 // within notes another block of the same request: one that reads many frames is
 // a walk by itself.
-func (w *walk) within(row int64) {
-	if row == w.row+1 {
-		w.rows++
-	} else if row != w.row {
-		w.rows = 0
+func (w *walk) within(block []int64) {
+	for i, at := range block {
+		w.lo[i], w.hi[i] = min(w.lo[i], at), max(w.hi[i], at)
 	}
-	w.row = row
+	switch block[0] - w.row {
+	case 1:
+		w.rows++
+		w.row++
+	case 0, -1: // another tile, or one that was overtaken
+	default:
+		w.row, w.rows = block[0], 0
+	}
 }
 
 func (w *walk) believed() bool {
@@ -106,7 +113,7 @@ func (s *walks) step(ctx context.Context, block []int64) *walk {
 		}
 	}
 	for i, w := range s.list {
-		if slices.Equal(w.at, block) {
+		if slices.Equal(w.lo, block) {
 			return s.latest(i, block)
 		}
 	}
@@ -118,24 +125,37 @@ func (s *walks) step(ctx context.Context, block []int64) *walk {
 			return s.latest(i, block)
 		}
 	}
+	for i, w := range s.list {
+		if _, by, _ := w.to(block); by == 0 && w.blocks() <= smallBox && len(w.lo) == len(block) {
+			return s.latest(i, block)
+		}
+	}
 	return s.begin(ctx, block)
+}
+
+func (w *walk) blocks() int64 {
+	n := int64(1)
+	for i := range w.lo {
+		n *= w.hi[i] - w.lo[i] + 1
+	}
+	return n
 }
 
 func unit(by int64) bool { return by == 1 || by == -1 }
 
-// to says along which axis, and how far, it is to block; not ok if it is along
-// several, or none.
+// to says along which axis block lies outside of the box, and how far; not ok
+// if that is so along several, or none.
 func (w *walk) to(block []int64) (axis int, by int64, ok bool) {
-	if len(w.at) != len(block) {
+	if len(w.lo) != len(block) {
 		return 0, 0, false
 	}
-	for i := range block {
-		d := block[i] - w.at[i]
+	for i, at := range block {
+		d := max(0, at-w.hi[i]) + min(0, at-w.lo[i])
 		if d == 0 {
 			continue
 		}
 		if ok {
-			return 0, 0, false
+			return 0, 1, false
 		}
 		axis, by, ok = i, d, true
 	}
@@ -145,7 +165,8 @@ func (w *walk) to(block []int64) (axis int, by int64, ok bool) {
 // latest moves walk i to block and to the end of the list.
 func (s *walks) latest(i int, block []int64) *walk {
 	w := s.list[i]
-	copy(w.at, block)
+	copy(w.lo, block)
+	copy(w.hi, block)
 	copy(s.list[i:], s.list[i+1:])
 	s.list[len(s.list)-1] = w
 	return w
@@ -153,7 +174,7 @@ func (s *walks) latest(i int, block []int64) *walk {
 
 // begin begins a walk, which may be the second step of one with a stride.
 func (s *walks) begin(ctx context.Context, block []int64) *walk {
-	w := &walk{at: slices.Clone(block)}
+	w := &walk{lo: slices.Clone(block), hi: slices.Clone(block)}
 	w.turn(ctx, 0, 0)
 	if n := len(s.list); n > 0 {
 		if axis, by, ok := s.list[n-1].to(block); ok && max(by, -by) <= widest {

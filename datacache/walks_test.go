@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -54,7 +55,8 @@ func (v *volume) ReadBlock(_ context.Context, _ adapter.Version, block []int64) 
 	return adapter.Block{Data: make([]byte, 1<<10), Shape: []int64{1, 1, 1 << 10}, Cost: adapter.Cost{Wait: time.Second}}, nil
 }
 
-// request is the blocks of one request: a box from a corner on.
+// request is the blocks of one request: a box from a corner on. They are read
+// in any order.
 type request struct{ from, size [3]int64 }
 
 // walked plays requests with pauses between them, and says how many blocks they
@@ -68,9 +70,12 @@ func walked(t *testing.T, n int64, requests []request) (loads, twice int64, stat
 			t.Fatal(err)
 		}
 		a := arrayOf(t, c.Wrap(v, "v"))
+		rng := rand.New(rand.NewPCG(1, 2))
 		for _, r := range requests {
 			ctx := datacache.WithTally(t.Context(), new(datacache.Tally))
-			for p := range box(r) {
+			blocks := slices.Collect(box(r))
+			rng.Shuffle(len(blocks), func(i, j int) { blocks[i], blocks[j] = blocks[j], blocks[i] })
+			for _, p := range blocks {
 				if _, err := a.ReadBlock(ctx, v.version(), p); err != nil {
 					t.Fatal(err)
 				}
@@ -136,6 +141,7 @@ func TestWalksAlongAnyAxis(t *testing.T) {
 		"back by fours":     {steps([3]int64{0, 39, 0}, [3]int64{0, -4, 0}, one(), 9), 4, 2},
 		"windows":           {steps([3]int64{2, 5, 5}, [3]int64{1, 0, 0}, [3]int64{1, 3, 3}, 12), 27, 18},
 		"planes, last axis": {steps([3]int64{0, 0, 2}, [3]int64{0, 0, 1}, [3]int64{4, 4, 1}, 8), 48, 40},
+		"two at a time":     {steps([3]int64{2, 0, 0}, [3]int64{2, 0, 0}, [3]int64{2, 1, 1}, 8), 8, 4},
 		"slabs":             {slabs, 3, 2},
 		"to the very end":   {steps([3]int64{30, 0, 0}, [3]int64{1, 0, 0}, one(), 10), 3, 0},
 	} {

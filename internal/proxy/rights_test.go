@@ -48,6 +48,35 @@ func TestDeadOriginProvesNothing(t *testing.T) {
 	}
 }
 
+// TestDeadOriginMixesNobody: what is kept of a listing while the origin is down goes to
+// the one to whom it was given last, not to another who may see less.
+func TestDeadOriginMixesNobody(t *testing.T) {
+	for _, mode := range []string{AuthorizeMetadata, AuthorizeRevalidate} {
+		down := false
+		network := roundTripper(func(r *http.Request) (*http.Response, error) {
+			if down {
+				return nil, io.ErrUnexpectedEOF
+			}
+			body := "seen by " + r.Header.Get("Authorization")
+			return &http.Response{
+				StatusCode: http.StatusOK, Header: http.Header{"Etag": {fmt.Sprintf("%x", body)}},
+				Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r, ProtoMajor: 1, ProtoMinor: 1,
+			}, nil
+		})
+		p := behind(t, newOrigin(), func(o *Options) { o.transport, o.StaleIfError, o.Authorize = network, time.Hour, mode })
+		const url = "/api/v1/search/run?fields="
+		get(t, p, url, "bob")
+		get(t, p, url, "alice")
+		down = true
+		if w := get(t, p, url, "alice"); w.Body.String() != "seen by Apikey alice" {
+			t.Errorf("%s: alice gets %d %q", mode, w.Code, w.Body)
+		}
+		if w := get(t, p, url, "bob"); w.Code == http.StatusOK && w.Body.String() != "seen by Apikey bob" {
+			t.Errorf("%s: bob gets %q", mode, w.Body)
+		}
+	}
+}
+
 // TestListingsAreOnesOwn: where a rule makes listings fresh, each asker gets what the
 // origin answered to them, never what it answered to another, who may see more.
 func TestListingsAreOnesOwn(t *testing.T) {
@@ -77,8 +106,16 @@ func TestListingsAreOnesOwn(t *testing.T) {
 			}
 			time.Sleep(11 * time.Second)
 		}
+		for range 2 {
+			get(t, p, "/api/v1/search/run?fields=", "alice")
+		}
 		if st := p.Cache().Stats(); st.Hits == 0 {
 			t.Errorf("nothing came from the cache: %+v", st)
+		}
+		// Offline what is held is served to who reaches the proxy, as the manual says.
+		p.SetOffline(true)
+		if w := get(t, p, "/api/v1/search/run?fields=", "alice"); w.Code != http.StatusOK {
+			t.Errorf("offline: %d", w.Code)
 		}
 	})
 }

@@ -18,6 +18,8 @@ type seen struct {
 	target    target
 	method    string
 	principal string
+	// form is what formOf says of it, where that is needed.
+	form [16]byte
 	// base is the address that the client used.
 	base string
 }
@@ -47,7 +49,7 @@ func forTiled(options *respcache.Options, forward *forwarding, g *guard) {
 		if !ok {
 			return
 		}
-		g.saw(s, answer.StatusCode)
+		g.saw(s, answer)
 		if s.target.class.kept() {
 			// Tiled chooses by these and does not say so, which would mix things up in
 			// every cache between here and the client.
@@ -60,6 +62,9 @@ func forTiled(options *respcache.Options, forward *forwarding, g *guard) {
 func noting(next http.Handler, base func(*http.Request) string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := seen{target: classify(r), method: r.Method, principal: respcache.PrincipalOf(r.Context()), base: base(r)}
+		if s.target.class == about || s.target.gathers() {
+			s.form = formOf(r, s.principal)
+		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), seenKey{}, s)))
 	})
 }

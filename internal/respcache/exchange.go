@@ -126,7 +126,7 @@ func (x *exchange) decide(p *response) rfc9111.Decision {
 		s.Lifetime = x.verdict.Fresh
 	}
 	d := x.c.o.Policy.Reuse(&x.q, &s, now)
-	if x.verdict.Ask && d.Action != rfc9111.Forward {
+	if (x.verdict.Ask || x.verdict.barred(p)) && d.Action != rfc9111.Forward {
 		d.Action, d.Reason = rfc9111.Revalidate, rfc9111.ReasonNoCache
 	}
 	if p.tag != x.verdict.Tag && d.Action != rfc9111.Forward {

@@ -219,7 +219,7 @@ func (x *exchange) fail(f *flight) error {
 
 // admitsStale: with a guard, only what this asker was admitted to.
 func (x *exchange) admitsStale(p *response) bool {
-	return x.verdict.Admitted && !x.verdict.Unproven && (x.c.o.Guard == nil || p.tag == x.verdict.Tag || x.verdict.Tag == "")
+	return x.verdict.Admitted && !x.verdict.Unproven && !x.verdict.barred(p) && (x.c.o.Guard == nil || p.tag == x.verdict.Tag || x.verdict.Tag == "")
 }
 
 // refresh asks the inner handler about held beside the request that was served stale

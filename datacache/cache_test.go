@@ -453,3 +453,21 @@ func TestDiscardAsset(t *testing.T) {
 		}
 	}
 }
+
+// What following costs a hit, with as many walks as there may be.
+func BenchmarkHitWalking(b *testing.B) {
+	c := newCache(b, datacache.Options{Bytes: 64 * mib, Prefetch: true})
+	s := newStack("s", 4000, 1000)
+	a := arrayOf(b, c.Wrap(s, "s"))
+	for i := range int64(64) {
+		mustRead(b, a, 50*i)
+	}
+	v := s.version()
+	i := int64(0)
+	for b.Loop() {
+		if _, err := a.ReadBlock(b.Context(), v, []int64{50 * (i % 64), 0}); err != nil {
+			b.Fatal(err)
+		}
+		i++
+	}
+}

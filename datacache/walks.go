@@ -100,38 +100,57 @@ func (w *walk) believed() bool {
 	return w.steps >= surelyStride
 }
 
+// How a walk may fit where a request begins, the best first.
+const (
+	expected = iota // it is expected there
+	already         // its last request began there
+	beside          // it goes nowhere yet, or turns back
+	inside          // its last request was all around, and small
+	foreign
+)
+
 // step finds the walk of which block, where a request begins, is the next step,
-// or begins one. First comes who is expected there, then who is there already,
-// then who is beside it and goes nowhere yet, or turns back.
+// or begins one.
 func (s *walks) step(ctx context.Context, block []int64) *walk {
-	last := len(s.list) - 1
+	best, at := foreign, 0
 	for i, w := range s.list {
-		axis, by, ok := w.to(block)
-		if ok && by == w.by && axis == w.axis && (w.believed() || unit(by) || i == last) {
-			w.steps++
-			return s.latest(i, block)
+		if fit := w.fit(block, i == len(s.list)-1); fit < best {
+			best, at = fit, i
 		}
 	}
-	for i, w := range s.list {
-		if slices.Equal(w.lo, block) {
-			return s.latest(i, block)
-		}
+	switch best {
+	case foreign:
+		return s.begin(ctx, block)
+	case expected:
+		s.list[at].steps++
+	case beside:
+		w := s.list[at]
+		axis, by, _ := w.to(block)
+		w.turn(ctx, axis, by)
+		w.steps = 1
 	}
-	for i, w := range s.list {
-		axis, by, ok := w.to(block)
-		if ok && unit(by) && (!w.believed() || axis == w.axis && by == -w.by) {
-			w.turn(ctx, axis, by)
-			w.steps = 1
-			return s.latest(i, block)
-		}
-	}
-	for i, w := range s.list {
-		if _, by, _ := w.to(block); by == 0 && w.blocks() <= smallBox && len(w.lo) == len(block) {
-			return s.latest(i, block)
-		}
-	}
-	return s.begin(ctx, block)
+	return s.latest(at, block)
 }
+
+// fit says how well a walk fits; last is whether it is the latest.
+func (w *walk) fit(block []int64, last bool) int {
+	axis, by, ok := w.to(block)
+	switch {
+	case ok && by == w.by && axis == w.axis && (w.believed() || unit(by) || last):
+		return expected
+	case ok && unit(by) && (!w.believed() || axis == w.axis && by == -w.by):
+		return beside
+	case ok || by != 0:
+		return foreign
+	case slices.Equal(w.lo, block):
+		return already
+	case w.blocks() <= smallBox:
+		return inside
+	}
+	return foreign
+}
+
+func unit(by int64) bool { return by == 1 || by == -1 }
 
 func (w *walk) blocks() int64 {
 	n := int64(1)
@@ -141,13 +160,11 @@ func (w *walk) blocks() int64 {
 	return n
 }
 
-func unit(by int64) bool { return by == 1 || by == -1 }
-
 // to says along which axis block lies outside of the box, and how far; not ok
-// if that is so along several, or none.
+// if that is so along several, or along none, when by is 0.
 func (w *walk) to(block []int64) (axis int, by int64, ok bool) {
 	if len(w.lo) != len(block) {
-		return 0, 0, false
+		return 0, 1, false
 	}
 	for i, at := range block {
 		d := max(0, at-w.hi[i]) + min(0, at-w.lo[i])

@@ -41,7 +41,7 @@ PYTHON = {
 }
 GO = {"Go, no cache": "none", "Go, ours, memory": "memory", "Go, ours, disk": "disk"}
 TILED = ("no cache", "Tiled's Cache()", "hishel, RFC 9111", "ours, memory", "ours, disk")
-ASKED, DECLARED, REAL = "Terrazzo", "Terrazzo behind its proxy, declared fresh", "Tiled 0.2.20"
+ASKED, REAL, DECLARED = "Terrazzo", "Tiled 0.2.20", "Tiled 0.2.20 behind `terrazzo proxy --fresh`"
 
 
 def make(folder):
@@ -130,11 +130,10 @@ def measure(options, clients, found):
 
 def start(options, folder, caches):
     """Servers, and clients that have read everything once."""
-    server = servers.terrazzo(folder, public=False, name="terrazzo_client")
-    declared = peers.proxy(server.url, *FRESH)
-    origins = {ASKED: server.url, DECLARED: declared.url}
+    origins = {ASKED: servers.terrazzo(folder, public=False, name="terrazzo_client").url}
     if not options.no_tiled:
         origins[REAL] = servers.tiled(folder, public=False, name="tiled_client").url
+        origins[DECLARED] = peers.proxy(origins[REAL], *FRESH).url
     clients = {}
     for origin, url in origins.items():
         names = TILED if origin == REAL else [*PYTHON, *GO]

@@ -8,16 +8,21 @@
 // last such line. A request is what a client sends after an answer, or first. A line with a
 // duration changes the round trip, and is answered with an empty one.
 //
+// Servers choose codings by how far away the client is. So while the way is not empty each
+// request says, in X-Forwarded-For, that it comes from an address that is not this machine's.
+//
 //	delay 127.0.0.1:9000 127.0.0.1:8000 20ms
 package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -92,18 +97,30 @@ func (r *relay) connect(client net.Conn) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		r.carry(client, server, opened, func(int) {
-			if answered.Swap(false) {
-				r.requests.Add(1)
+		r.carry(client, server, opened, func(b []byte) []byte {
+			if !answered.Swap(false) {
+				return b
 			}
+			r.requests.Add(1)
+			return r.fromAfar(b)
 		})
 	}()
-	r.carry(server, client, time.Time{}, func(n int) {
+	r.carry(server, client, time.Time{}, func(b []byte) []byte {
 		answered.Store(true)
-		r.bytes.Add(int64(n))
+		r.bytes.Add(int64(len(b)))
+		return b
 	})
 	_ = client.Close()
 	<-done
+}
+
+// fromAfar adds a field to the head of a request, whose first line is in b.
+func (r *relay) fromAfar(b []byte) []byte {
+	line, rest, whole := bytes.Cut(b, []byte("\r\n"))
+	if r.half.Load() == 0 || !whole || !bytes.Contains(line, []byte(" HTTP/1.")) {
+		return b
+	}
+	return slices.Concat(line, []byte("\r\nX-Forwarded-For: 203.0.113.7\r\n"), rest)
 }
 
 // part is what was read at once, and when it arrives.
@@ -115,8 +132,8 @@ type part struct {
 // inAir bounds what is under way in one direction: 256 parts of up to 64 KiB.
 const inAir = 256
 
-// carry copies until from ends; then it ends what it wrote.
-func (r *relay) carry(from, to net.Conn, opened time.Time, count func(int)) {
+// carry copies what seen makes of what comes, until from ends; then it ends what it wrote.
+func (r *relay) carry(from, to net.Conn, opened time.Time, seen func([]byte) []byte) {
 	parts := make(chan part, inAir)
 	go func() {
 		defer close(parts)
@@ -124,13 +141,13 @@ func (r *relay) carry(from, to net.Conn, opened time.Time, count func(int)) {
 			b := make([]byte, 64<<10)
 			n, err := from.Read(b)
 			if n > 0 {
-				count(n)
+				b = seen(b[:n])
 				half := time.Duration(r.half.Load())
 				due := time.Now().Add(half)
 				if due.Before(opened.Add(half)) {
 					due = opened.Add(half)
 				}
-				parts <- part{b[:n], due}
+				parts <- part{b, due}
 			}
 			if err != nil {
 				return

@@ -174,7 +174,7 @@ func (a *ahead) read(ctx context.Context, array *array, block []int64) (needless
 		return false
 	}
 	defer a.release(r) // of a load that was not ours, or was given up
-	a.cache.note(Event{Kind: PrefetchBegun, Path: array.path, Bytes: size})
+	a.cache.note(Event{Kind: PrefetchBegun, ID: id.ID, Column: wholeBlock, Path: array.path, Bytes: size})
 	fk := flightKey{k, a.cache.memory.generation(k), true}
 	_, _, _ = a.cache.flight.Do(ctx, fk, func(loading context.Context) (loaded, error) { // an error comes again to who asks
 		var l loaded
@@ -227,7 +227,7 @@ func (a *ahead) makeRoom(bytes int64) bool {
 		if g, ok := a.staged[oldest]; ok {
 			delete(a.staged, oldest)
 			a.bytes -= g.bytes + Overhead
-			a.cache.note(Event{Kind: PrefetchWasted, Path: g.path, Bytes: g.bytes, Cost: g.cost})
+			a.cache.note(Event{Kind: PrefetchWasted, ID: oldest.id, Column: oldest.column, Path: g.path, Bytes: g.bytes, Cost: g.cost})
 		}
 	}
 	return a.bytes+bytes <= a.limit

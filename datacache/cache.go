@@ -202,7 +202,7 @@ func (c *Cache) Resize(bytes int64) {
 		return
 	}
 	for _, e := range c.memory.resize(room(max(0, bytes))) {
-		c.note(Event{Kind: Evicted, Path: e.path, Bytes: e.size, Cost: e.cost})
+		c.note(e.event(Evicted))
 	}
 }
 
@@ -218,7 +218,7 @@ func (c *Cache) held(ctx context.Context, k key, path string, trusted bool) (any
 	if l, ok := c.ahead.take(k); ok {
 		c.keep(flightKey{k, c.memory.generation(k), true}, path, l)
 		c.answered(ctx, Hit, k, path, l)
-		c.note(Event{Kind: PrefetchUsed, Path: path, Bytes: l.bytes, Cost: l.cost})
+		c.note(Event{Kind: PrefetchUsed, ID: k.id, Column: k.column, Path: path, Bytes: l.bytes, Cost: l.cost})
 		return l.value, true
 	}
 	return nil, false
@@ -263,7 +263,7 @@ func (c *Cache) fetch(ctx context.Context, k key, path string, trusted bool, loa
 
 // answered counts a request by what it was: a hit, a load or a share in one.
 func (c *Cache) answered(ctx context.Context, what Kind, k key, path string, l loaded) {
-	c.note(Event{Kind: what, Path: path, Bytes: l.bytes, Cost: l.cost})
+	c.note(Event{Kind: what, ID: k.id, Column: k.column, Path: path, Bytes: l.bytes, Cost: l.cost})
 	tallyOf(ctx).add(what)
 	if c.trace == nil || what == Miss { // the load itself wrote that
 		return
@@ -278,7 +278,7 @@ func (c *Cache) answered(ctx context.Context, what Kind, k key, path string, l l
 // keep puts a value into memory, or says why not.
 func (c *Cache) keep(fk flightKey, path string, l loaded) {
 	e := &entry{key: fk.key, path: path, value: l.value, size: l.bytes + Overhead, cost: min(l.cost, MaxCost)}
-	what := Event{Kind: Stored, Path: path, Bytes: e.size, Cost: e.cost}
+	what := e.event(Stored)
 	switch {
 	case c.Off():
 		return
@@ -290,7 +290,7 @@ func (c *Cache) keep(fk flightKey, path string, l loaded) {
 		var evicted []*entry
 		what.Reason, evicted = c.memory.put(e, fk.generation)
 		for _, gone := range evicted {
-			c.note(Event{Kind: Evicted, Path: gone.path, Bytes: gone.size, Cost: gone.cost})
+			c.note(gone.event(Evicted))
 		}
 	}
 	if what.Reason != Kept {

@@ -367,7 +367,7 @@ func TestTallyLogAndTrace(t *testing.T) {
 	if outcomes != "load load hit hit " {
 		t.Errorf("traced %q", outcomes)
 	}
-	if text := logged.String(); strings.Count(text, "what=hit") != 2 || strings.Count(text, "what=stored") != 2 || !strings.Contains(text, "path=tree/s") {
+	if text := logged.String(); strings.Count(text, "what=hit") != 2 || strings.Count(text, "what=stored") != 2 || strings.Count(text, "key=") != 6 || !strings.Contains(text, "path=tree/s") {
 		t.Errorf("logged:\n%s", text)
 	}
 }

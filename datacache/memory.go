@@ -55,6 +55,11 @@ type entry struct {
 	hits  atomic.Int64
 }
 
+// event is what happened to e.
+func (e *entry) event(what Kind) Event {
+	return Event{Kind: what, ID: e.key.id, Column: e.key.column, Path: e.path, Bytes: e.size, Cost: e.cost}
+}
+
 func newMemory(p evict.Policy, room int64) *memory {
 	m := &memory{policy: p, room: room}
 	for i := range m.shards {

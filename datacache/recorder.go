@@ -2,9 +2,12 @@ package datacache
 
 import (
 	"context"
+	"encoding/hex"
 	"log/slog"
 	"sync/atomic"
 	"time"
+
+	"github.com/terrazzo-data/terrazzo/adapter"
 )
 
 // Kind says what happened to a value.
@@ -61,6 +64,9 @@ func (r Reason) String() string {
 type Event struct {
 	Kind   Kind
 	Reason Reason // of Refused
+	// ID and Column are the key, as in [Entry]; zero for Failed.
+	ID     adapter.ID
+	Column int32
 	Path   string // in the tree
 	Bytes  int64
 	Cost   time.Duration // of loading it
@@ -108,7 +114,7 @@ func (c *Cache) note(e Event) {
 	}
 	if logger := c.options.Log; logger.Enabled(context.Background(), slog.LevelDebug) {
 		logger.LogAttrs(context.Background(), slog.LevelDebug, "data cache",
-			slog.String("what", e.Kind.String()), slog.String("path", e.Path), slog.Int64("bytes", e.Bytes),
+			slog.String("what", e.Kind.String()), slog.String("path", e.Path), slog.String("key", hex.EncodeToString(e.ID[:])), slog.Int("column", int(e.Column)), slog.Int64("bytes", e.Bytes),
 			slog.Duration("cost", e.Cost), slog.String("reason", e.Reason.String()))
 	}
 }

@@ -56,7 +56,7 @@ func (c *Cache) Load(ctx context.Context, name string, load func(context.Context
 // and is not joined by who asks from now on.
 func (c *Cache) Discard(name string) {
 	if e := c.memory.discard(ownKey(name)); e != nil {
-		c.note(Event{Kind: Dropped, Path: e.path, Bytes: e.size, Cost: e.cost})
+		c.note(e.event(Dropped))
 	}
 }
 
@@ -96,7 +96,7 @@ func (c *Cache) Entries() []Entry {
 func (c *Cache) DiscardWhere(match func(Entry) bool) int {
 	gone := c.memory.discardAll(func(e *entry) bool { return match(entryOf(e)) })
 	for _, e := range gone {
-		c.note(Event{Kind: Dropped, Path: e.path, Bytes: e.size, Cost: e.cost})
+		c.note(e.event(Dropped))
 	}
 	return len(gone)
 }

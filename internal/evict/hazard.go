@@ -111,7 +111,7 @@ func (p *Hazard) Resize(capacity int64) {
 // Insert implements [Policy].
 func (p *Hazard) Insert(key uint64, size int64, cost float64) {
 	p.pass()
-	density := float32((cost + leastCost) / float64(size))
+	density := densityOf(size, cost)
 	i, known := p.byKey[key]
 	if known {
 		if p.slots[i].place == absent {
@@ -132,6 +132,15 @@ func (p *Hazard) Insert(key uint64, size int64, cost float64) {
 	}
 	p.residents[s.place] = resident{last: s.last, density: density, kind: s.kind, slot: i}
 	p.newcomer = i
+}
+
+// densityOf is cost per byte, in bounds: whoever measures may divide by zero.
+func densityOf(size int64, cost float64) float32 {
+	d := (cost + leastCost) / float64(max(size, 1))
+	if !(d > leastCost/math.MaxInt64) { // or is no number
+		d = leastCost / math.MaxInt64
+	}
+	return float32(min(d, 1/leastCost))
 }
 
 // Touch implements [Policy].

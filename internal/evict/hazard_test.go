@@ -1,6 +1,7 @@
 package evict
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 )
@@ -51,6 +52,30 @@ func checkHazard(t *testing.T, p *Hazard) {
 	if ghosts != p.ghosts || ghosts+len(p.residents) != len(p.byKey) {
 		t.Fatalf("%d ghosts in the ring, %d counted, %d residents, %d keys", ghosts, p.ghosts, len(p.residents), len(p.byKey))
 	}
+}
+
+// Costs that no clock gives, and sizes that nothing has, are no reason to stop,
+// or to hold what costs nothing.
+func TestHazardBearsNonsense(t *testing.T) {
+	p := NewHazard(1 << 20)
+	inf := math.Inf(1)
+	nonsense := []float64{math.NaN(), inf, -inf, -1, 0, math.MaxFloat64, math.SmallestNonzeroFloat64, 1e300}
+	for i := range uint64(1000) {
+		p.Insert(i, []int64{0, -5, 1, math.MaxInt64}[i%4], nonsense[i%uint64(len(nonsense))])
+		p.Touch(i / 2)
+	}
+	p.Insert(5000, 4096, 0.01)
+	for n := range 1001 {
+		if _, ok := p.Evict(); !ok {
+			t.Fatalf("only %d of 1001 are given up", n)
+		}
+	}
+	for i, s := range p.slots {
+		if d := float64(s.density); s.asked > 0 && (!(d > 0) || math.IsInf(d, 0)) {
+			t.Errorf("slot %d has the density %g", i, d)
+		}
+	}
+	checkHazard(t, p)
 }
 
 func TestAgeBuckets(t *testing.T) {

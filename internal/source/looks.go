@@ -2,13 +2,13 @@ package source
 
 import (
 	"context"
-	"errors"
+	"path"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/terrazzo-data/terrazzo/adapter"
-	"github.com/terrazzo-data/terrazzo/errdef"
 )
 
 // AtOnce returns a context for the making of one answer: to see which version
@@ -100,46 +100,67 @@ func (n *Node) stampNow(ctx context.Context, l *looks, name string) (adapter.Sta
 		return stamp, nil
 	}
 	stamp, _, err := n.wall.Stat(ctx, full)
-	if errors.Is(err, errdef.ErrNotFound) || errors.Is(err, errdef.ErrGone) {
-		stamp, err = adapter.Stamp{Absent: true}, nil
-	}
-	if err == nil {
+	if stamp, err = absent(stamp, err); err == nil {
 		l.put(n.wall, full, stamp)
 	}
 	return stamp, err
 }
 
-// lookers is how many files are looked at a time when there are many.
-const lookers = 8
+// manyFiles is from how many on files are looked at folder by folder.
+const manyFiles = 64
 
 // look takes the stamps of the files with the names, in their order.
 func (n *Node) look(ctx context.Context, names []string) ([]adapter.Stamp, error) {
 	stamps := make([]adapter.Stamp, len(names))
-	if len(names) < 8*lookers {
-		l := looksOf(ctx)
-		for i, name := range names {
-			stamp, err := n.stampNow(ctx, l, name)
-			if err != nil {
-				return nil, err
-			}
-			stamps[i] = stamp
-		}
-		return stamps, nil
+	if len(names) >= manyFiles {
+		return stamps, n.lookAtMany(ctx, names, stamps)
 	}
-	return stamps, n.lookAtMany(ctx, names, stamps)
+	l := looksOf(ctx)
+	for i, name := range names {
+		stamp, err := n.stampNow(ctx, l, name)
+		if err != nil {
+			return nil, err
+		}
+		stamps[i] = stamp
+	}
+	return stamps, nil
 }
 
-// lookAtMany fills in stamps, some at a time.
+// fewEntries is up to how many files of a folder are looked at one by one.
+const fewEntries = 3
+
+// lookAtMany fills in stamps, folder by folder.
 func (n *Node) lookAtMany(ctx context.Context, names []string, stamps []adapter.Stamp) error {
-	errs := make([]error, lookers) // the first of each will do: there may be a million
-	var all sync.WaitGroup
-	for part := range lookers {
-		all.Go(func() {
-			for i := part; i < len(names) && errs[part] == nil; i += lookers {
-				stamps[i], errs[part] = n.stampNow(ctx, nil, names[i])
-			}
-		})
+	folders := map[string][]int{}
+	for i, name := range names {
+		folder := path.Dir(within(n.item.Dir, name))
+		folders[folder] = append(folders[folder], i)
 	}
-	all.Wait()
-	return errors.Join(errs...)
+	for folder, places := range folders {
+		if len(places) > fewEntries && !path.IsAbs(folder) && n.lookInto(ctx, folder, names, places, stamps) {
+			continue
+		}
+		for _, i := range places {
+			var err error
+			if stamps[i], err = n.stampNow(ctx, nil, names[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// lookInto fills in the stamps of names at the places, which all lie in the
+// folder. It returns false if one could not be had, or the folder not be opened.
+func (n *Node) lookInto(ctx context.Context, folder string, names []string, places []int, stamps []adapter.Stamp) bool {
+	var failed atomic.Bool
+	err := n.wall.statEach(ctx, folder, len(places), func(j int) string {
+		return path.Base(within(n.item.Dir, names[places[j]]))
+	}, func(j int, stamp adapter.Stamp, err error) {
+		stamps[places[j]] = stamp
+		if err != nil {
+			failed.Store(true)
+		}
+	})
+	return err == nil && !failed.Load()
 }

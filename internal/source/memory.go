@@ -245,7 +245,7 @@ func (m *Memory) recall(ctx context.Context, n *Node) *record {
 // Current says whether all files still have the stamps that they had when a
 // description, whose files they are, was made.
 func (n *Node) Current(ctx context.Context, files []adapter.Dependency) bool {
-	if len(files) < 8*lookers {
+	if len(files) < manyFiles {
 		l := looksOf(ctx)
 		for _, f := range files {
 			if stamp, err := n.stampNow(ctx, l, f.Name); err != nil || stamp != f.Stamp {

@@ -74,14 +74,12 @@ func (n *Node) pinned(ctx context.Context, d *adapter.Description, reader any, t
 		names = append(names, f.Name)
 	}
 	known := len(names)
-	if known <= fewFiles {
-		for name := range touched {
-			if !slices.Contains(names, name) {
-				names = append(names, name)
-			}
-		}
-	} else {
-		names = distinct(names, touched)
+	names = distinct(names, touched, maxTouched)
+	if len(names) > maxTouched {
+		return adapter.Version{}, fmt.Errorf("%s: what was asked for lies in more than %d files; ask for less at a time: %w", n.item.Path, maxTouched, errdef.ErrInvalid)
+	}
+	if err := ctx.Err(); err != nil {
+		return adapter.Version{}, err
 	}
 	stamps, err := n.look(ctx, names)
 	if err != nil {
@@ -100,13 +98,30 @@ func (n *Node) pinned(ctx context.Context, d *adapter.Description, reader any, t
 // fewFiles is up to how many files a list is searched from its beginning.
 const fewFiles = 8
 
-// distinct adds to names what they lack of touched.
-func distinct(names []string, touched iter.Seq[string]) []string {
-	have := make(map[string]struct{}, len(names)+fewFiles)
-	for _, name := range names {
-		have[name] = struct{}{}
-	}
+// maxTouched bounds the files that one request may touch: each costs a look at
+// it, and some hundred bytes while the request lasts.
+const maxTouched = 2_000_000
+
+// distinct adds to names what they lack of touched, which may be a million. It
+// stops when there are more than most.
+func distinct(names []string, touched iter.Seq[string], most int) []string {
+	var have map[string]struct{} // once they are not few
 	for name := range touched {
+		if len(names) > most {
+			break
+		}
+		if have == nil && len(names) > fewFiles {
+			have = make(map[string]struct{}, 2*len(names))
+			for _, known := range names {
+				have[known] = struct{}{}
+			}
+		}
+		if have == nil {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+			continue
+		}
 		if _, ok := have[name]; !ok {
 			have[name] = struct{}{}
 			names = append(names, name)

@@ -12,6 +12,7 @@ import (
 	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/internal/catalog"
 	"github.com/terrazzo-data/terrazzo/internal/media"
+	"github.com/terrazzo-data/terrazzo/ndslice"
 	"github.com/terrazzo-data/terrazzo/structure"
 )
 
@@ -60,10 +61,11 @@ func (c *call) sendContainer(n node, fields []string) error {
 	if err != nil {
 		return err
 	}
-	if choice.Key == media.SpecDataset {
+	data := media.TakesData(choice.Encoder)
+	if choice.Key == media.SpecDataset && !data {
 		return c.sendDataset(n, fields, choice)
 	}
-	tree, version, err := c.collect(n, fields)
+	tree, version, err := c.collect(n, fields, data)
 	if err != nil {
 		return err
 	}
@@ -87,10 +89,11 @@ func (c *call) sendContainer(n node, fields []string) error {
 }
 
 // collect gathers the descriptions of everything below a container, and their
-// version. fields, if any, name the members that are wanted.
-func (c *call) collect(n node, fields []string) (*media.Container, adapter.Version, error) {
-	left := maxExport
-	tree, version, err := c.collectBelow(n, &left, 0)
+// version. fields, if any, name the members that are wanted. With data, the
+// arrays are there too, pinned and not yet read, and tables have their columns.
+func (c *call) collect(n node, fields []string, data bool) (*media.Container, adapter.Version, error) {
+	all := &collection{call: c, left: maxExport, data: data}
+	tree, version, err := all.below(n, 0)
 	if err != nil || len(fields) == 0 {
 		return tree, version, err
 	}
@@ -118,17 +121,30 @@ func (c *call) collect(n node, fields []string) (*media.Container, adapter.Versi
 	return tree, version, nil
 }
 
-func (c *call) collectBelow(n node, left *int, depth int) (*media.Container, adapter.Version, error) {
+// collection is what lies below a container, while it is gathered.
+type collection struct {
+	*call
+	left int
+	data bool
+}
+
+func (c *collection) below(n node, depth int) (*media.Container, adapter.Version, error) {
 	tree := &media.Container{Metadata: n.desc.Metadata}
-	if n.desc.Family != structure.FamilyContainer {
+	switch {
+	case n.desc.Family == structure.FamilyContainer:
+	case n.desc.Family == structure.FamilyArray && c.data:
+		return c.array(n, tree)
+	case n.desc.Family == structure.FamilyTable && c.data:
+		return c.columns(n, tree)
+	default:
 		return tree, n.version, nil
 	}
 	version := n.version
-	page, err := catalog.Search(c.ctx, n.adapter, catalog.Query{Limit: int64(*left) + 1, Describe: true})
+	page, err := catalog.Search(c.ctx, n.adapter, catalog.Query{Limit: int64(c.left) + 1, Describe: true})
 	if err != nil {
 		return nil, version, err
 	}
-	if *left -= len(page.Items); *left < 0 || depth > maxSearchDepth {
+	if c.left -= len(page.Items); c.left < 0 || depth > maxSearchDepth {
 		return nil, version, invalid("container/full: more than %d nodes lie below this one; export its members one by one", maxExport)
 	}
 	version = catalog.Combine(version, page.Version)
@@ -137,12 +153,61 @@ func (c *call) collectBelow(n node, left *int, depth int) (*media.Container, ada
 		if item.Err != nil {
 			continue
 		}
-		below, v, err := c.collectBelow(node{path: childPath(n.path, item.Path), adapter: item.Adapter, desc: item.Description, version: item.Version}, left, depth+1)
+		below, v, err := c.below(node{path: childPath(n.path, item.Path), adapter: item.Adapter, desc: item.Description, version: item.Version}, depth+1)
 		if err != nil {
 			return nil, version, err
 		}
 		version = catalog.Combine(version, v)
 		members = append(members, media.Member{Key: item.Key, Container: *below})
+	}
+	tree.Members = membersOf(members)
+	return tree, version, nil
+}
+
+// array pins all of an array, to be read when its turn comes.
+func (c *collection) array(n node, tree *media.Container) (*media.Container, adapter.Version, error) {
+	source, ok := adapter.As[adapter.Array](n.adapter)
+	if !ok {
+		return tree, n.version, nil
+	}
+	sel := ndslice.All(n.desc.Array.Shape)
+	v, err := source.Version(c.ctx, n.desc, sel)
+	if err != nil {
+		return nil, v, err
+	}
+	read := &arrayRead{source: source, desc: n.desc, version: v, sel: sel}
+	tree.Array = &media.Array{Type: n.desc.Array.DataType, Shape: n.desc.Array.Shape, Data: c.windows(c.ctx, read)}
+	tree.Dims, tree.Specs = n.desc.Array.Dims, n.desc.Specs
+	return tree, catalog.Combine(n.version, v), nil
+}
+
+// columns are those of a table, as arrays.
+func (c *collection) columns(n node, tree *media.Container) (*media.Container, adapter.Version, error) {
+	table, ok := adapter.As[adapter.Table](n.adapter)
+	if !ok || c.Column == nil {
+		return tree, n.version, nil
+	}
+	names := n.desc.Table.Columns()
+	if c.left -= len(names); c.left < 0 {
+		return nil, n.version, invalid("container/full: more than %d nodes lie below this one; export its members one by one", maxExport)
+	}
+	version := n.version
+	members := make([]media.Member, 0, len(names))
+	for _, name := range names {
+		column, err := c.Column(c.ctx, table, name)
+		if err != nil {
+			return nil, version, err
+		}
+		d, v, err := column.Describe(c.ctx)
+		if err != nil {
+			return nil, version, err
+		}
+		below, v, err := c.array(node{adapter: column, desc: d, version: v}, &media.Container{Metadata: d.Metadata})
+		if err != nil {
+			return nil, version, err
+		}
+		version = catalog.Combine(version, v)
+		members = append(members, media.Member{Key: name, Container: *below})
 	}
 	tree.Members = membersOf(members)
 	return tree, version, nil

@@ -37,16 +37,20 @@ func rows() []row {
 		{table, []string{typeXLSX}, tableXLSX{}},
 		{table, []string{typeJSON}, tableJSON{}},
 		{table, []string{typeJSONSeq}, tableJSONSeq{}},
+		{string(structure.FamilyContainer), []string{typeHDF5}, containerHDF5{}},
 		{string(structure.FamilyContainer), []string{typeJSON}, containerJSON{}},
+		{SpecDataset, []string{typeNetCDF, typeXNetCDF}, containerHDF5{dataset: true, dimensions: true}},
 		{SpecDataset, []string{typeArrow}, tableArrow{}},
 		{SpecDataset, []string{typeParquet}, tableParquet{}},
 		{SpecDataset, []string{typeCSV, "text/comma-separated-values", typePlain}, tableCSV{}},
 		{SpecDataset, []string{typeHTML}, tableHTML{}},
 		{SpecDataset, []string{typeXLSX}, tableXLSX{}},
 		{SpecDataset, []string{typeJSON}, tableJSON{}},
+		{SpecDataset, []string{typeHDF5}, containerHDF5{dataset: true}},
 	}
 }
 
 // SpecDataset is the spec of containers that are xarray data sets. Its
-// encoders take a Table, one column for each variable.
+// encoders take a Table, one column for each variable, unless they take data of
+// containers ([TakesData]).
 const SpecDataset = "xarray_dataset"

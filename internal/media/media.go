@@ -92,6 +92,18 @@ type Container struct {
 	// Members yields what is in it; nil for what has no members. Members
 	// that the asker may not see, and broken links, are not yielded.
 	Members iter.Seq2[Member, error]
+	// Array is what the node is, if it is an array, Dims names its axes, or is
+	// nil, and Specs are the node's. They are set for encoders that write data,
+	// see [TakesData].
+	Array *Array
+	Dims  []string
+	Specs []structure.Spec
+}
+
+// TakesData says whether an encoder of containers wants the arrays in them.
+func TakesData(e Encoder) bool {
+	_, ok := e.(containerHDF5)
+	return ok
 }
 
 // Member is one member of a container: an array, a column, a container.

@@ -24,6 +24,9 @@ const (
 	typeHTML    = "text/html"
 	typePNG     = "image/png"
 	typeTIFF    = "image/tiff"
+	typeHDF5    = "application/x-hdf5"
+	typeNetCDF  = "application/netcdf"
+	typeXNetCDF = "application/x-netcdf"
 )
 
 // alias is a name that may stand for a media type in format=.
@@ -48,9 +51,9 @@ func aliases() []alias {
 		{"xls", typeExcel},
 		{"xlsx", typeXLSX},
 		{"zip", "application/zip"},
-		{"h5", "application/x-hdf5"},
-		{"hdf5", "application/x-hdf5"},
-		{"nc", "application/x-netcdf"},
+		{"h5", typeHDF5},
+		{"hdf5", typeHDF5},
+		{"nc", typeNetCDF},
 	}
 }
 
@@ -82,7 +85,7 @@ func defaultType(family structure.Family) string {
 	case structure.FamilyTable, structure.FamilySparse:
 		return typeArrow
 	case structure.FamilyContainer:
-		return "application/x-hdf5"
+		return typeHDF5
 	case structure.FamilyAwkward:
 		return "application/zip"
 	case structure.FamilyRagged:

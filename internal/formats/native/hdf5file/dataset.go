@@ -48,7 +48,7 @@ type notes struct {
 	// the last axis is the length of texts.
 	Native bool `json:"native,omitempty"`
 	Joined bool `json:"joined,omitempty"`
-	// Prints says that blocks have fingerprints, Grows which axes may grow.
+	// Prints says that blocks have fingerprints, Grows which axis may grow.
 	Prints bool `json:"prints,omitempty"`
 	// Live says that the file is being written.
 	Live  bool  `json:"live,omitempty"`
@@ -183,7 +183,7 @@ type set struct {
 	own     C.hid_t // the type in the file
 	element element
 	dims    []int64
-	grows   []int // axes that may grow
+	grows   []int // the first axis that may grow: it is the one that does
 	null    bool
 	used    uint64
 }
@@ -209,8 +209,8 @@ func openSet(o object, native bool) (*set, error) {
 			return nil, fmt.Errorf("%s: an axis of %d elements: %w", o.file.place.Name, uint64(dims[i]), errdef.ErrUnprocessable)
 		}
 		s.dims = append(s.dims, int64(dims[i]))
-		if limits[i] > dims[i] { // H5S_UNLIMITED is the largest number
-			s.grows = append(s.grows, int(i))
+		if limits[i] > dims[i] && s.grows == nil { // H5S_UNLIMITED is the largest number
+			s.grows = []int{int(i)}
 		}
 	}
 	var err error

@@ -28,10 +28,8 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	fmt.Fprintln(os.Stderr, run(os.Args[1:]))
+	os.Exit(1) // it ends well with its standard input
 }
 
 type relay struct {
@@ -158,7 +156,7 @@ func (r *relay) carry(from, to net.Conn, opened time.Time, seen func([]byte) []b
 		time.Sleep(time.Until(p.due))
 		if _, err := to.Write(p.bytes); err != nil {
 			_ = from.Close()
-			for range parts { //nolint:revive // what is left is for nobody
+			for range parts { // what is left is for nobody
 			}
 			return
 		}

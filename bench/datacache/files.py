@@ -66,13 +66,16 @@ def make(folder):
     z[...] = stack
 
 
-def read_windows(path, boxes, repeats, keep):
+def read_windows(path, boxes, repeats, keep, patience):
     """Seconds for windows, each as often, from a file whose library keeps no chunk, or which
-    are cut from chunks that this program keeps."""
-    kept, begun = {}, time.monotonic()
+    are cut from chunks that this program keeps; after that many, the rest is estimated."""
+    kept, begun, asked = {}, time.monotonic(), 0
     with h5py.File(path, "r", rdcc_nbytes=0) as file:
         d = file["d"]
         for frame, (y, yy), (x, xx) in boxes:
+            if time.monotonic() - begun > patience:
+                break
+            asked += 1
             for _ in range(repeats):
                 if not keep:
                     d[frame, y:yy, x:xx].tobytes()
@@ -80,7 +83,7 @@ def read_windows(path, boxes, repeats, keep):
                 if frame not in kept:
                     kept[frame] = d[frame]
                 kept[frame][y:yy, x:xx].tobytes()
-    return time.monotonic() - begun
+    return (time.monotonic() - begun) * len(boxes) / asked
 
 
 def read_slabs(path, boxes, keep):

@@ -40,7 +40,7 @@ CACHES = {
     "ours, not reading ahead": ["--no-prefetch"],
     "ours": [],
 }
-PATIENCE = 6  # seconds for one walk; what was not asked for by then is estimated from what was
+PATIENCE = 4  # seconds for one walk; what was not asked for by then is estimated from what was
 
 
 def windows(count):
@@ -161,7 +161,7 @@ def run_rate(server, paths, connections, seconds):
 def cases(server, options):
     """All cases that a server can do: title, form of its cell, how to measure it."""
     count = 60 if options.quick else 300
-    seconds = 2 if options.quick else 4
+    seconds = 2 if options.quick else 3
     if server.name.startswith("xpublish"):
         paths = [f"/datasets/frames/zarr/frames/{frame}.0.0" for frame in popular(640)]
         yield "hot frames, 1 client", rate, lambda: run_rate(server, paths[:8], 1, seconds)
@@ -205,7 +205,7 @@ def local(folder, options, column, keep):
     for title, name in (("gzip HDF5 frames", "frames"), ("lzf HDF5 tiles", "tiles")):
         for repeats, row in ((3, f"{count} windows in three formats, {title}"), (1, f"{count} windows, {title}")):
             if options.only in row:
-                seconds = files.read_windows(folder / f"{name}.h5", windows(count), repeats, keep)
+                seconds = files.read_windows(folder / f"{name}.h5", list(windows(count)), repeats, keep, PATIENCE)
                 column.setdefault(row, Cell(walk)).add(seconds=seconds)
     row = "slabs of 6 rows through chunks of 256"
     if options.only in row:
@@ -215,7 +215,7 @@ def local(folder, options, column, keep):
 
 def live(folder, options):
     """A writer of ten frames a second in SWMR mode, and 20 viewers who follow it."""
-    seconds, pause = (6, 0.1) if options.quick else (60, 0.1)
+    seconds, pause = (6, 0.1) if options.quick else (40, 0.1)
     file = folder / "live.h5"
     file.unlink(missing_ok=True)
     server = servers.terrazzo(folder, "--response-cache", "0", name="terrazzo_datacache")

@@ -252,7 +252,10 @@ func TestCorruption(t *testing.T) {
 	processes, descriptors := 0, 0
 	outcome := make(map[string]int)
 	var mu sync.Mutex
-	originals := []string{"types_earliest.h5", "types_latest.h5", "user.h5"}
+	originals := []string{"types_earliest.h5", "types_latest.h5", "user.h5", "odd.h5", "mosaic.h5"}
+	for _, name := range []string{"mosaic0.h5", "mosaic1.h5", "mosaic0.bin", "mosaic1.bin"} {
+		copyFile(t, filepath.Join(fixtures, name), filepath.Join(dir, name))
+	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	for n := range files {

@@ -70,7 +70,7 @@ func box(space C.hid_t) (start, size []int64, ok bool) {
 	}
 	for i := range rank {
 		whole := count[i] == 1 || stride[i] == block[i]
-		if !whole || count[i] > math.MaxInt32 || block[i] > math.MaxInt32 || first[i] > math.MaxInt64 {
+		if !whole || count[i] > math.MaxInt32 || block[i] > math.MaxInt32/4 || first[i] > math.MaxInt64/4 {
 			return nil, nil, false
 		}
 		start, size = append(start, int64(first[i])), append(size, int64(count[i]*block[i]))

@@ -52,7 +52,8 @@ def make(folder):
 class Python:
     """Tiled's client in a process of its own, behind a way and perhaps layer 1."""
 
-    def __init__(self, origin, name, place):
+    def __init__(self, origin, name, place, frames):
+        self.failed, self.frames = "", list(range(frames))
         how = dict(PYTHON[name])
         memory = how.pop("private", None)
         place.mkdir(parents=True)
@@ -68,7 +69,7 @@ class Python:
         }
 
     def read(self):
-        return self.user.ask(do="visit", path=["scan"], reads=list(range(FRAMES)), table=False, **self.how)["seconds"]
+        return self.user.ask(do="visit", path=["scan"], reads=self.frames, table=False, **self.how)["seconds"]
 
     def stop(self):
         self.user.stop()
@@ -80,10 +81,12 @@ class Python:
 class Go:
     """The Go client in a process of its own."""
 
-    def __init__(self, origin, name, place):
+    failed = ""
+
+    def __init__(self, origin, name, place, frames):
         place.mkdir(parents=True)
         self.delay = peers.Delay(origin, 0)
-        command = [OUT / "goclient", self.delay.url, servers.KEY, "scan", GO[name], place / "cache"]
+        command = [OUT / "goclient", self.delay.url, servers.KEY, "scan", GO[name], place / "cache", frames]
         self.process = subprocess.Popen(
             list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
@@ -100,9 +103,16 @@ class Go:
 
 def again(client, trip, into):
     """One more reading, and what crossed."""
+    if client.failed:  # once is enough: it takes the client a minute to give up
+        return
     client.delay.set(trip)
     client.delay.counts()
-    seconds = client.read()
+    try:
+        seconds = client.read()
+    except RuntimeError as error:
+        client.failed = str(error).split(":")[0]
+        into["failed"].append(client.failed)
+        return
     requests, crossed, connections = client.delay.counts()
     for measure, value in (("seconds", seconds), ("requests", requests), ("bytes", crossed), ("opened", connections)):
         into[measure].append(value)
@@ -139,7 +149,7 @@ def start(options, folder, caches):
         names = TILED if origin == REAL else [*PYTHON, *GO]
         for number, name in enumerate(names):
             kind = Go if name in GO else Python
-            client = kind(url, name, caches / f"{list(origins).index(origin)}-{number}")
+            client = kind(url, name, caches / f"{list(origins).index(origin)}-{number}", options.frames)
             client.read()
             clients[origin, name] = client
     return clients
@@ -158,7 +168,7 @@ def report(options, found, spent):
     yield peers.about()
     yield ""
     yield (
-        f"{FRAMES} frames of {SIDE} × {SIDE} uint16 ({FRAMES * SIDE * SIDE * 2 / 1e6:.1f} MB) read again after a first time that is not "
+        f"{options.frames} frames of {SIDE} × {SIDE} uint16 ({options.frames * SIDE * SIDE * 2 / 1e6:.1f} MB) read again after a first time that is not "
         f"measured, one after the other, by a client that connects anew; medians of {options.rounds} rounds ({options.far_rounds} at "
         f"100 ms, where the sessions run side by side; {options.tiled_rounds} with Tiled), in brackets the least and the most. Bytes and "
         f"requests on the wire. It took {spent / 60:.1f} minutes."
@@ -184,7 +194,10 @@ def row(options, found, origin, name):
         return statistics.median(values) if values else 0
 
     near, far = options.trips[0], options.trips[-1]
-    cells = [cell(found[origin, name, trip]["seconds"], 1, 2) for trip in options.trips]
+    cells = []
+    for trip in options.trips:
+        one = found[origin, name, trip]
+        cells.append(f"fails: {one['failed'][0]}" if one["failed"] else cell(one["seconds"], 1, 2))
     cells += [
         cell(found[origin, name, near][what], unit, 0)
         for what, unit in (("requests", 1), ("opened", 1), ("bytes", 1e3))
@@ -203,6 +216,7 @@ def arguments():
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--far-rounds", type=int)
     parser.add_argument("--no-tiled", action="store_true")
+    parser.add_argument("--frames", type=int, default=FRAMES)
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 5)
     options.far_rounds = options.far_rounds or min(options.rounds, 3)

@@ -58,7 +58,7 @@ def free_port():
 
 
 def wait(port, log):
-    for _ in range(600):
+    for _ in range(1800):
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/", timeout=5).read()
             return
@@ -75,7 +75,7 @@ def wrk(port, auth, seconds):
     text = subprocess.run([*command, url], capture_output=True, text=True, check=True).stdout
     assert "Non-2xx" not in text, text
     found = re.search(r"99%\s+([\d.]+)(us|ms|s|m)", text)
-    p99 = float(found[1]) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60000}[found[2]]
+    p99 = float(found[1]) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60000}[found[2]] if found else float("nan")
     return float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1]), p99
 
 
@@ -142,7 +142,8 @@ def row(label, program, public, users, times):
             rate, text = middle(behind)
             least, first = middle(alone)
             answered = sum(rate for rate, _ in behind) * seconds
-            return f"| {label} | {first} | {text} | {rate / least:,.0f}× | {reached} of {answered:,.0f} |"
+            ratio = f"{rate / least:,.0f}×" if least else "–"
+            return f"| {label} | {first} | {text} | {ratio} | {reached} of {answered:,.0f} |"
         finally:
             for process in running:
                 process.terminate()
@@ -152,9 +153,9 @@ def row(label, program, public, users, times):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one round of two seconds")
+    parser.add_argument("--quick", action="store_true", help="one round of three seconds")
     arguments = parser.parse_args()
-    rounds, seconds = (1, 2) if arguments.quick else (3, 6)
+    rounds, seconds = (1, 3) if arguments.quick else (3, 6)
     lines = [
         f"{peers.about()} wrk with 16 connections, {rounds} interleaved rounds of {seconds} s; medians, (least–most).",
         "",

@@ -8,7 +8,7 @@ import (
 	"github.com/terrazzo-data/terrazzo/errdef"
 	"github.com/terrazzo-data/terrazzo/internal/auth"
 	"github.com/terrazzo-data/terrazzo/internal/coding"
-	"github.com/terrazzo-data/terrazzo/internal/media"
+	"github.com/terrazzo-data/terrazzo/internal/document"
 )
 
 // tiledVersion is the release of Tiled whose protocol this is. Clients compare
@@ -27,7 +27,7 @@ func (c *call) about() error {
 		required = false
 	}
 	base := c.base()
-	doc := media.Object{
+	doc := document.Object{
 		{Key: "api_version", Value: int64(0)},
 		{Key: "library_version", Value: tiledVersion},
 		{Key: "formats", Value: c.Media.Formats()},

@@ -5,7 +5,7 @@ import (
 
 	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/internal/catalog"
-	"github.com/terrazzo-data/terrazzo/internal/media"
+	"github.com/terrazzo-data/terrazzo/internal/document"
 	"github.com/terrazzo-data/terrazzo/structure"
 )
 
@@ -78,11 +78,11 @@ func (c *call) distinct() error {
 	})
 }
 
-func distinctDocument(q *catalog.DistinctQuery, found *catalog.Distinct) media.Object {
+func distinctDocument(q *catalog.DistinctQuery, found *catalog.Distinct) document.Object {
 	values := func(list []catalog.Value) []any {
 		out := make([]any, len(list))
 		for i, v := range list {
-			entry := media.Object{{Key: "value", Value: v.Value}, {Key: "count", Value: nil}}
+			entry := document.Object{{Key: "value", Value: v.Value}, {Key: "count", Value: nil}}
 			if q.Counts {
 				entry[1].Value = v.Count
 			}
@@ -90,11 +90,11 @@ func distinctDocument(q *catalog.DistinctQuery, found *catalog.Distinct) media.O
 		}
 		return out
 	}
-	doc := media.Object{{Key: "metadata", Value: nil}, {Key: "structure_families", Value: nil}, {Key: "specs", Value: nil}}
+	doc := document.Object{{Key: "metadata", Value: nil}, {Key: "structure_families", Value: nil}, {Key: "specs", Value: nil}}
 	if len(q.Metadata) > 0 {
-		byKey := make(media.Object, 0, len(q.Metadata))
+		byKey := make(document.Object, 0, len(q.Metadata))
 		for _, key := range q.Metadata {
-			byKey = append(byKey, media.Pair{Key: key, Value: values(found.Metadata[key])})
+			byKey = append(byKey, document.Pair{Key: key, Value: values(found.Metadata[key])})
 		}
 		doc[0].Value = byKey
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/errdef"
 	"github.com/terrazzo-data/terrazzo/internal/catalog"
+	"github.com/terrazzo-data/terrazzo/internal/document"
 	"github.com/terrazzo-data/terrazzo/internal/media"
 	"github.com/terrazzo-data/terrazzo/structure"
 )
@@ -84,8 +85,8 @@ func (c *call) asked() string {
 	return q.Encode()
 }
 
-func envelope(data, links any, meta map[string]any) media.Object {
-	return media.Object{{Key: "data", Value: data}, {Key: "error", Value: nil}, {Key: "links", Value: links}, {Key: "meta", Value: meta}}
+func envelope(data, links any, meta map[string]any) document.Object {
+	return document.Object{{Key: "data", Value: data}, {Key: "error", Value: nil}, {Key: "links", Value: links}, {Key: "meta", Value: meta}}
 }
 
 // Bounds of a page.
@@ -182,9 +183,9 @@ func (c *call) searchIn(route string, search searchFunc) error {
 func (c *call) item(n node, item catalog.Item, l *listing) (any, error) {
 	path := childPath(n.path, item.Path)
 	if !l.query.Describe || item.Description == nil {
-		attributes := media.Object{{Key: "ancestors", Value: ancestors(path)}}
+		attributes := document.Object{{Key: "ancestors", Value: ancestors(path)}}
 		for _, name := range []string{"structure_family", "specs", "metadata", "structure", "sorting", "data_sources"} {
-			attributes = append(attributes, media.Pair{Key: name})
+			attributes = append(attributes, document.Pair{Key: name})
 		}
 		attributes = append(attributes, c.accessTags(node{}, &l.view)...)
 		return c.envelope(path, attributes, nil, &l.view), nil

@@ -7,7 +7,7 @@ import (
 	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/errdef"
 	"github.com/terrazzo-data/terrazzo/internal/catalog"
-	"github.com/terrazzo-data/terrazzo/internal/media"
+	"github.com/terrazzo-data/terrazzo/internal/document"
 	"github.com/terrazzo-data/terrazzo/structure"
 )
 
@@ -48,7 +48,7 @@ func (c *call) notFamily(n node, want ...structure.Family) error {
 }
 
 // resource makes the document of one node as it stands in answers.
-func (c *call) resource(n node, v *view, depth int) (media.Object, error) {
+func (c *call) resource(n node, v *view, depth int) (document.Object, error) {
 	attributes, err := c.attributes(n, v, depth)
 	if err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func (c *call) resource(n node, v *view, depth int) (media.Object, error) {
 
 // envelope puts attributes into a resource document; d is nil where only keys
 // were asked for.
-func (c *call) envelope(path []string, attributes media.Object, d *adapter.Description, v *view) media.Object {
+func (c *call) envelope(path []string, attributes document.Object, d *adapter.Description, v *view) document.Object {
 	id := ""
 	if len(path) > 0 {
 		id = path[len(path)-1]
@@ -76,12 +76,12 @@ func (c *call) envelope(path []string, attributes media.Object, d *adapter.Descr
 			linked = links(base, at, d.Family, ndim)
 		}
 	}
-	return media.Object{{Key: "id", Value: id}, {Key: "attributes", Value: attributes}, {Key: "links", Value: linked}, {Key: "meta", Value: nil}}
+	return document.Object{{Key: "id", Value: id}, {Key: "attributes", Value: attributes}, {Key: "links", Value: linked}, {Key: "meta", Value: nil}}
 }
 
 // attributes are the parts of a node that the view asks for; all keys are
 // there, null where a part was not asked for.
-func (c *call) attributes(n node, v *view, depth int) (media.Object, error) {
+func (c *call) attributes(n node, v *view, depth int) (document.Object, error) {
 	d := n.desc
 	var family, specs, metadata, form, sorting, sources any
 	if v.fields.has("structure_family") || d.Family == structure.FamilyContainer {
@@ -116,7 +116,7 @@ func (c *call) attributes(n node, v *view, depth int) (media.Object, error) {
 			return nil, err
 		}
 	}
-	out := media.Object{
+	out := document.Object{
 		{Key: "ancestors", Value: ancestors(n.path)},
 		{Key: "structure_family", Value: family},
 		{Key: "specs", Value: specs},
@@ -153,17 +153,17 @@ func ancestors(path []string) []any {
 
 // accessTags is the part that clients before 0.2.19 know by another name.
 // Nodes inside files have none at all.
-func (c *call) accessTags(n node, v *view) media.Object {
+func (c *call) accessTags(n node, v *view) document.Object {
 	asked := v.fields.has("access_tags") && !n.member()
 	switch {
 	case v.oldTags && asked:
-		return media.Object{{Key: "access_blob", Value: map[string]any{"tags": []any{}}}}
+		return document.Object{{Key: "access_blob", Value: map[string]any{"tags": []any{}}}}
 	case v.oldTags:
-		return media.Object{{Key: "access_blob", Value: nil}}
+		return document.Object{{Key: "access_blob", Value: nil}}
 	case asked:
-		return media.Object{{Key: "access_tags", Value: []any{}}}
+		return document.Object{{Key: "access_tags", Value: []any{}}}
 	}
-	return media.Object{{Key: "access_tags", Value: nil}}
+	return document.Object{{Key: "access_tags", Value: nil}}
 }
 
 func (c *call) structureOf(n node, v *view, depth int) (any, error) {
@@ -201,11 +201,11 @@ func (c *call) containerStructure(n node, v *view, depth int) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	form := media.Object{{Key: "contents", Value: nil}, {Key: "count", Value: page.Count}}
+	form := document.Object{{Key: "contents", Value: nil}, {Key: "count", Value: page.Count}}
 	if !inline {
 		return form, nil
 	}
-	contents := make(media.Object, 0, len(page.Items))
+	contents := make(document.Object, 0, len(page.Items))
 	for _, item := range page.Items {
 		var member any // null for a broken link
 		if item.Err == nil {
@@ -214,7 +214,7 @@ func (c *call) containerStructure(n node, v *view, depth int) (any, error) {
 				return nil, err
 			}
 		}
-		contents = append(contents, media.Pair{Key: item.Key, Value: member})
+		contents = append(contents, document.Pair{Key: item.Key, Value: member})
 	}
 	form[0].Value = contents
 	return form, nil

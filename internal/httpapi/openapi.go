@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/terrazzo-data/terrazzo/internal/catalog"
-	"github.com/terrazzo-data/terrazzo/internal/media"
+	"github.com/terrazzo-data/terrazzo/internal/document"
 )
 
 // parameterTexts say what each parameter means.
@@ -27,7 +27,7 @@ func parameterTexts() map[string]string {
 // openapi answers GET /openapi.json, made from the table of routes.
 func (c *call) openapi() error {
 	texts := parameterTexts()
-	paths := media.Object{}
+	paths := document.Object{}
 	for _, rt := range c.routes {
 		at := rt.prefix
 		var parameters []any
@@ -41,7 +41,7 @@ func (c *call) openapi() error {
 		if rt.name == "search" || rt.name == "search-deep" || rt.name == "distinct" {
 			parameters = append(parameters, filterParameters()...)
 		}
-		operation := media.Object{
+		operation := document.Object{
 			{Key: "summary", Value: rt.summary},
 			{Key: "parameters", Value: parameters},
 			{Key: "responses", Value: map[string]any{
@@ -50,17 +50,17 @@ func (c *call) openapi() error {
 			}},
 		}
 		if !rt.open {
-			operation = append(operation, media.Pair{Key: "security", Value: []any{map[string]any{"key": []any{}}, map[string]any{"query": []any{}}}})
+			operation = append(operation, document.Pair{Key: "security", Value: []any{map[string]any{"key": []any{}}, map[string]any{"query": []any{}}}})
 		}
-		item := media.Object{{Key: "get", Value: operation}}
+		item := document.Object{{Key: "get", Value: operation}}
 		if rt.post {
-			item = append(item, media.Pair{Key: "post", Value: append(media.Object{{Key: "requestBody", Value: map[string]any{
+			item = append(item, document.Pair{Key: "post", Value: append(document.Object{{Key: "requestBody", Value: map[string]any{
 				"content": map[string]any{"application/json": map[string]any{"schema": map[string]any{"type": "array", "items": map[string]any{"type": "string"}}}},
 			}}}, operation...)})
 		}
-		paths = append(paths, media.Pair{Key: at, Value: item})
+		paths = append(paths, document.Pair{Key: at, Value: item})
 	}
-	return c.document(validator{}, media.Object{
+	return c.document(validator{}, document.Object{
 		{Key: "openapi", Value: "3.1.0"},
 		{Key: "info", Value: map[string]any{"title": "Terrazzo", "version": c.Version, "description": "Chunked arrays, tables and containers of them, in the protocol of Tiled " + tiledVersion + "."}},
 		{Key: "servers", Value: []any{map[string]any{"url": c.origin()}}},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/terrazzo-data/terrazzo/errdef"
 	"github.com/terrazzo-data/terrazzo/internal/coding"
+	"github.com/terrazzo-data/terrazzo/internal/document"
 	"github.com/terrazzo-data/terrazzo/internal/media"
 )
 
@@ -169,7 +170,7 @@ func (c *call) document(v validator, doc any) error {
 	}
 	mediaType := media.DocumentType(c.r.Header.Get("Accept"))
 	start := time.Now()
-	text, err := media.AppenderOf(mediaType)(nil, doc)
+	text, err := document.AppenderOf(mediaType)(nil, doc)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package httpapi
 
-import "github.com/terrazzo-data/terrazzo/internal/media"
+import (
+	"github.com/terrazzo-data/terrazzo/internal/document"
+)
 
 // weigh takes the size that a document has on the wire, about, from left. It
 // stops when nothing is left, so that it takes no longer than the limit is
@@ -32,7 +34,7 @@ func weigh(doc any, left int64) int64 {
 				break
 			}
 		}
-	case media.Object:
+	case document.Object:
 		for i := 0; i < len(v) && left >= 0; i++ {
 			left = weigh(v[i].Value, left-int64(len(v[i].Key)))
 		}

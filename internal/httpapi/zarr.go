@@ -13,7 +13,7 @@ import (
 	"github.com/terrazzo-data/terrazzo/errdef"
 	"github.com/terrazzo-data/terrazzo/internal/blosc"
 	"github.com/terrazzo-data/terrazzo/internal/catalog"
-	"github.com/terrazzo-data/terrazzo/internal/media"
+	"github.com/terrazzo-data/terrazzo/internal/document"
 	"github.com/terrazzo-data/terrazzo/ndslice"
 	"github.com/terrazzo-data/terrazzo/structure"
 )
@@ -85,7 +85,7 @@ func (c *call) zarrDocument(n node, name string, doc any) error {
 	if err := c.freshDocument(check); err != nil {
 		return err
 	}
-	text, err := media.AppendJSON(nil, doc)
+	text, err := document.AppendJSON(nil, doc)
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func (c *call) zarrV3Document() error {
 		if attributes == nil {
 			attributes = map[string]any{}
 		}
-		doc := media.Object{{Key: "zarr_format", Value: int64(3)}, {Key: "node_type", Value: "group"}, {Key: "attributes", Value: attributes}}
+		doc := document.Object{{Key: "zarr_format", Value: int64(3)}, {Key: "node_type", Value: "group"}, {Key: "attributes", Value: attributes}}
 		if n.desc.Family == structure.FamilyArray {
 			if doc, err = zarrV3Array(n.desc, attributes); err != nil {
 				return err
@@ -187,12 +187,12 @@ func (c *call) zarrV3Document() error {
 	})
 }
 
-func zarrV3Array(d *adapter.Description, attributes map[string]any) (media.Object, error) {
+func zarrV3Array(d *adapter.Description, attributes map[string]any) (document.Object, error) {
 	kind, fill, err := zarrV3Type(d.Array.DataType)
 	if err != nil {
 		return nil, err
 	}
-	doc := media.Object{
+	doc := document.Object{
 		{Key: "zarr_format", Value: int64(3)},
 		{Key: "node_type", Value: "array"},
 		{Key: "shape", Value: d.Array.Shape},
@@ -209,7 +209,7 @@ func zarrV3Array(d *adapter.Description, attributes map[string]any) (media.Objec
 		{Key: "attributes", Value: attributes},
 	}
 	if d.Array.Dims != nil {
-		doc = append(doc, media.Pair{Key: "dimension_names", Value: d.Array.Dims})
+		doc = append(doc, document.Pair{Key: "dimension_names", Value: d.Array.Dims})
 	}
 	return doc, nil
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/terrazzo-data/terrazzo/internal/document"
 )
 
 // cells writes the values of one Arrow array as text.
@@ -34,9 +36,9 @@ func cellsOf(a arrow.Array, form notation) cells {
 	case *array.Null:
 		c.missing = func(int) bool { return true }
 	case *array.Boolean:
-		c.write = func(dst []byte, row int) []byte { return appendBool(dst, v.Value(row)) }
+		c.write = func(dst []byte, row int) []byte { return document.AppendBool(dst, v.Value(row)) }
 		if form != inJSON {
-			c.write = func(dst []byte, row int) []byte { return appendPythonBool(dst, v.Value(row)) }
+			c.write = func(dst []byte, row int) []byte { return document.AppendPythonBool(dst, v.Value(row)) }
 		}
 	case *array.Float16:
 		return floatCells(a, form, 16, func(row int) float64 { return float64(v.Value(row).Float32()) })
@@ -71,7 +73,7 @@ func scalarWriter(a arrow.Array, form notation) func(dst []byte, row int) []byte
 		return write
 	}
 	if form == inJSON {
-		return func(dst []byte, row int) []byte { return appendJSONString(dst, a.ValueStr(row)) }
+		return func(dst []byte, row int) []byte { return document.AppendString(dst, a.ValueStr(row)) }
 	}
 	return func(dst []byte, row int) []byte { return append(dst, a.ValueStr(row)...) }
 }
@@ -88,9 +90,9 @@ func quoted(form notation, write func(dst []byte, row int) []byte) func(dst []by
 // them, in text what numpy prints.
 func floatCells(a arrow.Array, form notation, bits int, value func(int) float64) cells {
 	c := cells{missing: func(row int) bool { return a.IsNull(row) || math.IsNaN(value(row)) }}
-	c.write = func(dst []byte, row int) []byte { return appendJSONFloat(dst, value(row), 64) }
+	c.write = func(dst []byte, row int) []byte { return document.AppendFloat(dst, value(row), 64) }
 	if form != inJSON {
-		c.write = func(dst []byte, row int) []byte { return appendPythonFloat(dst, value(row), bits) }
+		c.write = func(dst []byte, row int) []byte { return document.AppendPythonFloat(dst, value(row), bits) }
 	}
 	return c
 }
@@ -98,21 +100,21 @@ func floatCells(a arrow.Array, form notation, bits int, value func(int) float64)
 func integerWriter(a arrow.Array) func(dst []byte, row int) []byte {
 	switch v := a.(type) {
 	case *array.Int8:
-		return func(dst []byte, row int) []byte { return appendInt(dst, int64(v.Value(row))) }
+		return func(dst []byte, row int) []byte { return document.AppendInt(dst, int64(v.Value(row))) }
 	case *array.Int16:
-		return func(dst []byte, row int) []byte { return appendInt(dst, int64(v.Value(row))) }
+		return func(dst []byte, row int) []byte { return document.AppendInt(dst, int64(v.Value(row))) }
 	case *array.Int32:
-		return func(dst []byte, row int) []byte { return appendInt(dst, int64(v.Value(row))) }
+		return func(dst []byte, row int) []byte { return document.AppendInt(dst, int64(v.Value(row))) }
 	case *array.Int64:
-		return func(dst []byte, row int) []byte { return appendInt(dst, v.Value(row)) }
+		return func(dst []byte, row int) []byte { return document.AppendInt(dst, v.Value(row)) }
 	case *array.Uint8:
-		return func(dst []byte, row int) []byte { return appendUint(dst, uint64(v.Value(row))) }
+		return func(dst []byte, row int) []byte { return document.AppendUint(dst, uint64(v.Value(row))) }
 	case *array.Uint16:
-		return func(dst []byte, row int) []byte { return appendUint(dst, uint64(v.Value(row))) }
+		return func(dst []byte, row int) []byte { return document.AppendUint(dst, uint64(v.Value(row))) }
 	case *array.Uint32:
-		return func(dst []byte, row int) []byte { return appendUint(dst, uint64(v.Value(row))) }
+		return func(dst []byte, row int) []byte { return document.AppendUint(dst, uint64(v.Value(row))) }
 	case *array.Uint64:
-		return func(dst []byte, row int) []byte { return appendUint(dst, v.Value(row)) }
+		return func(dst []byte, row int) []byte { return document.AppendUint(dst, v.Value(row)) }
 	default:
 		return decimalWriter(a)
 	}
@@ -149,7 +151,7 @@ func textWriter(a arrow.Array, form notation) func(dst []byte, row int) []byte {
 	switch v := a.(type) {
 	case stringy:
 		if form == inJSON {
-			return func(dst []byte, row int) []byte { return appendJSONString(dst, v.Value(row)) }
+			return func(dst []byte, row int) []byte { return document.AppendString(dst, v.Value(row)) }
 		}
 		return func(dst []byte, row int) []byte { return append(dst, v.Value(row)...) }
 	case bytesy:
@@ -165,13 +167,13 @@ func textWriter(a arrow.Array, form notation) func(dst []byte, row int) []byte {
 // appendBytesAsText writes bytes as a JSON string: UTF-8 if it is, else latin-1.
 func appendBytesAsText(dst, data []byte) []byte {
 	if utf8.Valid(data) {
-		return appendJSONString(dst, data)
+		return document.AppendString(dst, data)
 	}
 	text := make([]byte, 0, 2*len(data))
 	for _, c := range data {
 		text = utf8.AppendRune(text, rune(c))
 	}
-	return appendJSONString(dst, text)
+	return document.AppendString(dst, text)
 }
 
 // nestedWriter writes lists as lists, structs and maps as objects, in JSON
@@ -187,7 +189,7 @@ func nestedWriter(a arrow.Array) func(dst []byte, row int) []byte {
 				if i > start {
 					dst = append(dst, ',')
 				}
-				dst = append(appendJSONString(dst, keys.write(nil, int(i))), ':')
+				dst = append(document.AppendString(dst, keys.write(nil, int(i))), ':')
 				dst = items.append(dst, int(i))
 			}
 			return append(dst, '}')
@@ -224,7 +226,7 @@ func structCells(v *array.Struct) func(dst []byte, row int) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = append(appendJSONString(dst, fields[i].Name), ':')
+			dst = append(document.AppendString(dst, fields[i].Name), ':')
 			dst = m.append(dst, row)
 		}
 		return append(dst, '}')

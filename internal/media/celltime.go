@@ -6,6 +6,8 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/terrazzo-data/terrazzo/internal/document"
 )
 
 // timeWriter writes dates, times and durations: ISO 8601 in JSON, as pandas
@@ -75,7 +77,7 @@ func appendDigits(dst []byte, value int64, digits int) []byte {
 func appendDuration(dst []byte, seconds, nanos int64, iso bool) []byte {
 	days, rest := floorDiv(seconds, 86400), mod(seconds, 86400)
 	if !iso {
-		dst = append(appendInt(dst, days), " days "...)
+		dst = append(document.AppendInt(dst, days), " days "...)
 		if days < 0 {
 			dst = append(dst, '+')
 		}
@@ -83,10 +85,10 @@ func appendDuration(dst []byte, seconds, nanos int64, iso bool) []byte {
 		dst = append(appendDigits(dst, rest/60%60, 2), ':')
 		return appendFraction(appendDigits(dst, rest%60, 2), nanos)
 	}
-	dst = append(appendInt(append(dst, 'P'), days), "DT"...)
-	dst = append(appendInt(dst, rest/3600), 'H')
-	dst = append(appendInt(dst, rest/60%60), 'M')
-	return append(appendFraction(appendInt(dst, rest%60), nanos), 'S')
+	dst = append(document.AppendInt(append(dst, 'P'), days), "DT"...)
+	dst = append(document.AppendInt(dst, rest/3600), 'H')
+	dst = append(document.AppendInt(dst, rest/60%60), 'M')
+	return append(appendFraction(document.AppendInt(dst, rest%60), nanos), 'S')
 }
 
 // timestampWriter writes ISO 8601 in JSON. In text all rows get the form that
@@ -97,7 +99,7 @@ func timestampWriter(v *array.Timestamp, form notation) func(dst []byte, row int
 	zone := v.DataType().(*arrow.TimestampType).TimeZone != ""
 	if form == inJSON {
 		return func(dst []byte, row int) []byte {
-			return append(appendISO(append(dst, '"'), at(row), zone), '"')
+			return append(document.AppendISO(append(dst, '"'), at(row), zone), '"')
 		}
 	}
 	if zone {

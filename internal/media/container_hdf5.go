@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/terrazzo-data/terrazzo/errdef"
+	"github.com/terrazzo-data/terrazzo/internal/document"
 	"github.com/terrazzo-data/terrazzo/internal/hdf5"
 	"github.com/terrazzo-data/terrazzo/structure"
 )
@@ -19,7 +20,7 @@ import (
 // "attrs" says; with dimensions it is netCDF-4.
 //
 // Everything is planned before it is read, and streamed. Metadata that fit no
-// attribute are JSON in a text, where Tiled answers 400; text has any length,
+// attribute are JSON in a text, where Tiled answers 406; text has any length,
 // as h5py writes it; arrays of text are UTF-8, where Tiled answers 500.
 type containerHDF5 struct{ dataset, dimensions bool }
 
@@ -63,7 +64,7 @@ func (e containerHDF5) node(name string, c *Container, level int) (*hdf5.Node, e
 	if e.dataset {
 		metadata, _ = c.Metadata["attrs"].(map[string]any)
 	}
-	attributes, err := hdf5.AttributesOf(metadata, func(v any) ([]byte, error) { return AppendJSON(nil, v) })
+	attributes, err := hdf5.AttributesOf(metadata, func(v any) ([]byte, error) { return document.AppendJSON(nil, v) })
 	if err != nil {
 		return nil, err
 	}

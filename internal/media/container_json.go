@@ -7,6 +7,7 @@ import (
 	"iter"
 
 	"github.com/terrazzo-data/terrazzo/errdef"
+	"github.com/terrazzo-data/terrazzo/internal/document"
 )
 
 // containerJSON is application/json of containers: for each node its contents
@@ -40,10 +41,10 @@ func writeContainer(ctx context.Context, out *sink, c Container, level int) erro
 	out.buf = append(out.buf, `},"metadata":`...)
 	metadata := any(c.Metadata)
 	if c.Metadata == nil {
-		metadata = Object{}
+		metadata = document.Object{}
 	}
 	var err error
-	if out.buf, err = AppendJSON(out.buf, metadata); err != nil {
+	if out.buf, err = document.AppendJSON(out.buf, metadata); err != nil {
 		return err
 	}
 	out.buf = append(out.buf, '}')
@@ -63,7 +64,7 @@ func writeMembers(ctx context.Context, out *sink, members iter.Seq2[Member, erro
 			out.buf = append(out.buf, ',')
 		}
 		comma = true
-		out.buf = append(appendJSONString(out.buf, member.Key), ':')
+		out.buf = append(document.AppendString(out.buf, member.Key), ':')
 		if err := writeContainer(ctx, out, member.Container, level+1); err != nil {
 			return err
 		}

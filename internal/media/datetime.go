@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/terrazzo-data/terrazzo/internal/document"
 	"github.com/terrazzo-data/terrazzo/structure"
 )
 
@@ -135,7 +136,7 @@ func dateWriter(t structure.DType, order binary.ByteOrder, form notation) writer
 		case value == notATime || u.letters == "" && form != inJSON:
 			return append(dst, "NaT"...)
 		case u.letters == "":
-			return appendInt(dst, value)
+			return document.AppendInt(dst, value)
 		}
 		if form != inJSON {
 			return u.appendDate(dst, value, false)
@@ -152,7 +153,7 @@ func (u unit) appendDate(dst []byte, value int64, full bool) []byte {
 	}
 	seconds, fraction, ok := u.split(value)
 	if !ok || abs(seconds) > maxYear*31556952 {
-		return appendInt(dst, value)
+		return document.AppendInt(dst, value)
 	}
 	at := time.Unix(seconds, 0).UTC()
 	dst = appendYear(dst, int64(at.Year()))
@@ -193,7 +194,7 @@ func microseconds(fraction int64, digits int) (scaled int64, width int) {
 func (u unit) appendMonth(dst []byte, value int64, full bool) []byte {
 	months := int64(0)
 	if abs(value) > maxYear/max(u.count, 1) {
-		return appendInt(dst, value)
+		return document.AppendInt(dst, value)
 	}
 	value *= u.count
 	if u.letters == "Y" {
@@ -233,10 +234,10 @@ func deltaWriter(t structure.DType, order binary.ByteOrder, form notation) write
 		case value == notATime:
 			return append(dst, "NaT"...)
 		case form == inJSON:
-			return appendInt(dst, value)
+			return document.AppendInt(dst, value)
 		}
 		if abs(value) <= math.MaxInt64/u.count {
-			dst = appendInt(dst, value*u.count)
+			dst = document.AppendInt(dst, value*u.count)
 		} else {
 			dst = new(big.Int).Mul(big.NewInt(value), big.NewInt(u.count)).Append(dst, 10)
 		}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"unicode/utf8"
 
+	"github.com/terrazzo-data/terrazzo/internal/document"
 	"github.com/terrazzo-data/terrazzo/structure"
 )
 
@@ -41,9 +42,9 @@ func writerOf(t structure.DType, form notation) writer {
 	switch t.Kind {
 	case 'b':
 		if form == inJSON {
-			return func(dst, item []byte) []byte { return appendBool(dst, item[0] != 0) }
+			return func(dst, item []byte) []byte { return document.AppendBool(dst, item[0] != 0) }
 		}
-		return func(dst, item []byte) []byte { return appendPythonBool(dst, item[0] != 0) }
+		return func(dst, item []byte) []byte { return document.AppendPythonBool(dst, item[0] != 0) }
 	case 'i', 'u':
 		return intWriter(t, order)
 	case 'f':
@@ -66,21 +67,21 @@ func writerOf(t structure.DType, form notation) writer {
 func intWriter(t structure.DType, order binary.ByteOrder) writer {
 	switch string(t.Kind) + string(rune('0'+t.ItemSize)) {
 	case "i1":
-		return func(dst, item []byte) []byte { return appendInt(dst, int64(int8(item[0]))) }
+		return func(dst, item []byte) []byte { return document.AppendInt(dst, int64(int8(item[0]))) }
 	case "i2":
-		return func(dst, item []byte) []byte { return appendInt(dst, int64(int16(order.Uint16(item)))) }
+		return func(dst, item []byte) []byte { return document.AppendInt(dst, int64(int16(order.Uint16(item)))) }
 	case "i4":
-		return func(dst, item []byte) []byte { return appendInt(dst, int64(int32(order.Uint32(item)))) }
+		return func(dst, item []byte) []byte { return document.AppendInt(dst, int64(int32(order.Uint32(item)))) }
 	case "i8":
-		return func(dst, item []byte) []byte { return appendInt(dst, int64(order.Uint64(item))) }
+		return func(dst, item []byte) []byte { return document.AppendInt(dst, int64(order.Uint64(item))) }
 	case "u1":
-		return func(dst, item []byte) []byte { return appendUint(dst, uint64(item[0])) }
+		return func(dst, item []byte) []byte { return document.AppendUint(dst, uint64(item[0])) }
 	case "u2":
-		return func(dst, item []byte) []byte { return appendUint(dst, uint64(order.Uint16(item))) }
+		return func(dst, item []byte) []byte { return document.AppendUint(dst, uint64(order.Uint16(item))) }
 	case "u4":
-		return func(dst, item []byte) []byte { return appendUint(dst, uint64(order.Uint32(item))) }
+		return func(dst, item []byte) []byte { return document.AppendUint(dst, uint64(order.Uint32(item))) }
 	default:
-		return func(dst, item []byte) []byte { return appendUint(dst, order.Uint64(item)) }
+		return func(dst, item []byte) []byte { return document.AppendUint(dst, order.Uint64(item)) }
 	}
 }
 
@@ -89,16 +90,18 @@ func intWriter(t structure.DType, order binary.ByteOrder) writer {
 func floatOf(size int, order binary.ByteOrder) (read func([]byte) float64, bits int) {
 	switch size {
 	case 2:
-		return func(item []byte) float64 { return fromHalf(order.Uint16(item)) }, 16
+		return func(item []byte) float64 { return document.FromHalf(order.Uint16(item)) }, 16
 	case 4:
 		return func(item []byte) float64 { return float64(math.Float32frombits(order.Uint32(item))) }, 32
 	case 8:
 		return func(item []byte) float64 { return math.Float64frombits(order.Uint64(item)) }, 64
 	default:
 		if order == binary.ByteOrder(binary.BigEndian) {
-			return func(item []byte) float64 { return fromExtended(order.Uint64(item[8:]), order.Uint16(item[6:])) }, 64
+			return func(item []byte) float64 {
+				return document.FromExtended(order.Uint64(item[8:]), order.Uint16(item[6:]))
+			}, 64
 		}
-		return func(item []byte) float64 { return fromExtended(order.Uint64(item), order.Uint16(item[8:])) }, 64
+		return func(item []byte) float64 { return document.FromExtended(order.Uint64(item), order.Uint16(item[8:])) }, 64
 	}
 }
 
@@ -106,9 +109,9 @@ func floatWriter(size int, order binary.ByteOrder, form notation) writer {
 	read, bits := floatOf(size, order)
 	if form == inJSON {
 		bits = max(bits, 32) // orjson has no narrower floats
-		return func(dst, item []byte) []byte { return appendJSONFloat(dst, read(item), bits) }
+		return func(dst, item []byte) []byte { return document.AppendFloat(dst, read(item), bits) }
 	}
-	return func(dst, item []byte) []byte { return appendPythonFloat(dst, read(item), bits) }
+	return func(dst, item []byte) []byte { return document.AppendPythonFloat(dst, read(item), bits) }
 }
 
 func complexWriter(size int, order binary.ByteOrder, form notation) writer {
@@ -116,8 +119,8 @@ func complexWriter(size int, order binary.ByteOrder, form notation) writer {
 	read, bits := floatOf(half, order)
 	if form == inJSON {
 		return func(dst, item []byte) []byte {
-			dst = append(appendJSONFloat(append(dst, '['), read(item), bits), ',')
-			return append(appendJSONFloat(dst, read(item[half:]), bits), ']')
+			dst = append(document.AppendFloat(append(dst, '['), read(item), bits), ',')
+			return append(document.AppendFloat(dst, read(item[half:]), bits), ']')
 		}
 	}
 	// numpy.savetxt writes (re+imj) with a blank before it.
@@ -125,9 +128,9 @@ func complexWriter(size int, order binary.ByteOrder, form notation) writer {
 		if form == inText {
 			dst = append(dst, ' ')
 		}
-		dst = appendPythonFloat(append(dst, '('), read(item), bits)
+		dst = document.AppendPythonFloat(append(dst, '('), read(item), bits)
 		sign := len(dst)
-		dst = appendPythonFloat(append(dst, '+'), read(item[half:]), bits)
+		dst = document.AppendPythonFloat(append(dst, '+'), read(item[half:]), bits)
 		if dst[sign+1] == '-' {
 			dst = append(dst[:sign], dst[sign+1:]...)
 		}
@@ -147,7 +150,7 @@ func trim(item []byte) []byte {
 // every byte of it as an escape.
 func appendBytes(dst, item []byte, form notation, void bool) []byte {
 	if form == inJSON {
-		return appendDataURI(dst, item)
+		return document.AppendDataURI(dst, item)
 	}
 	if !void {
 		return appendPythonBytes(dst, item)
@@ -208,7 +211,7 @@ func unicodeWriter(order binary.ByteOrder, form notation) writer {
 		}
 		switch form {
 		case inJSON:
-			return appendJSONString(dst, scratch)
+			return document.AppendString(dst, scratch)
 		case inRepr:
 			return append(append(append(dst, '\''), scratch...), '\'')
 		default:

@@ -6,9 +6,6 @@
 // data are read it says in Plan. The [Registry] holds them by structure family
 // and spec; [New] builds the one that this program has.
 //
-// Documents that are no data (metadata, errors, listings) are plain values;
-// [AppendJSON] and [AppendMsgpack] write them.
-//
 // # Adding a media type
 //
 // Write one file like table_jsonseq.go, and add a row to the table in

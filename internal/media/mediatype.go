@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/terrazzo-data/terrazzo/internal/document"
 	"github.com/terrazzo-data/terrazzo/structure"
 )
 
@@ -13,7 +14,7 @@ const (
 	typeOctets  = "application/octet-stream"
 	typeJSON    = "application/json"
 	typeJSONSeq = "application/json-seq"
-	typeMsgpack = "application/x-msgpack"
+	typeMsgpack = document.Msgpack
 	typeArrow   = "application/vnd.apache.arrow.file"
 	typeParquet = "application/x-parquet"
 	typeXLSX    = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

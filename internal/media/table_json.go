@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/terrazzo-data/terrazzo/internal/document"
 )
 
 // tableJSON is application/json of tables: {"column": [values]}. It keeps the
@@ -31,7 +33,7 @@ func (tableJSON) Encode(ctx context.Context, w io.Writer, p Payload) error {
 		if i == 0 {
 			separator = '{'
 		}
-		out.buf = append(appendJSONString(append(out.buf, separator), name), ':', '[')
+		out.buf = append(document.AppendString(append(out.buf, separator), name), ':', '[')
 		if columns != nil {
 			if err := out.flush(ctx); err != nil {
 				return err

@@ -5,6 +5,8 @@ import (
 	"io"
 
 	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/terrazzo-data/terrazzo/internal/document"
 )
 
 // tableJSONSeq is application/json-seq (RFC 7464): one object for each row,
@@ -23,7 +25,7 @@ func (tableJSONSeq) Encode(ctx context.Context, w io.Writer, p Payload) error {
 		if i > 0 {
 			keys[i] = []byte{','}
 		}
-		keys[i] = append(appendJSONString(keys[i], name), ':')
+		keys[i] = append(document.AppendString(keys[i], name), ':')
 	}
 	begin := []byte{0x1E, '{'}
 	if p.Params["rs"] == "absent" {

@@ -11,6 +11,7 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"github.com/terrazzo-data/terrazzo/errdef"
+	"github.com/terrazzo-data/terrazzo/internal/document"
 )
 
 // tableXLSX is an Excel workbook with one sheet: a bold header, numbers and
@@ -151,7 +152,7 @@ func (s *sheet) values(a arrow.Array) func(row int) any {
 // finite keeps infinities out of number cells, where Excel has none.
 func finite(v float64) any {
 	if math.IsInf(v, 0) {
-		return string(appendPythonFloat(nil, v, 64))
+		return string(document.AppendPythonFloat(nil, v, 64))
 	}
 	return v
 }

@@ -14,7 +14,7 @@ import (
 
 	"github.com/terrazzo-data/terrazzo/client"
 	"github.com/terrazzo-data/terrazzo/errdef"
-	"github.com/terrazzo-data/terrazzo/internal/media"
+	"github.com/terrazzo-data/terrazzo/internal/document"
 	"github.com/terrazzo-data/terrazzo/structure"
 )
 
@@ -141,7 +141,7 @@ func (d *download) keep(n *client.Node, change func(*record)) error {
 		}
 	}
 	rec.node, rec.fetched = n, time.Now().UTC()
-	if rec.document, err = media.AppendMsgpack(nil, n.Document); err != nil {
+	if rec.document, err = document.AppendMsgpack(nil, n.Document); err != nil {
 		return fmt.Errorf("%s: %w", n, err)
 	}
 	change(rec)

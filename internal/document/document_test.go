@@ -1,4 +1,4 @@
-package media_test
+package document_test
 
 import (
 	"encoding/json"
@@ -12,14 +12,14 @@ import (
 	"time"
 
 	"github.com/terrazzo-data/terrazzo/errdef"
-	"github.com/terrazzo-data/terrazzo/internal/media"
+	"github.com/terrazzo-data/terrazzo/internal/document"
 	"github.com/terrazzo-data/terrazzo/internal/testenv"
 )
 
 // document has every plain type.
-func document() media.Object {
+func everything() document.Object {
 	at := time.Date(2020, 1, 2, 3, 4, 5, 600_000_000, time.FixedZone("", 3600))
-	return media.Object{
+	return document.Object{
 		{"z", nil},
 		{"a", []any{true, false, int64(-1), uint64(math.MaxUint64), 1.0, 0.1, 1e16, 1e-7}},
 		{"nan", []float64{math.NaN(), math.Inf(1), math.Inf(-1)}},
@@ -32,12 +32,12 @@ func document() media.Object {
 		{"empty", map[string]any{}},
 		{"none", []any{}},
 		{"ints", []any{int(1), int8(-2), int16(-300), int32(-70000), uint(1), uint8(2), uint16(3), uint32(4), int64(math.MinInt64)}},
-		{"typed", []any{[]string{"a"}, []int{1}, []int64{2}, []map[string]any{{"k": "v"}}, []media.Object{{{"q", "r"}}}, float32(0.5)}},
+		{"typed", []any{[]string{"a"}, []int{1}, []int64{2}, []map[string]any{{"k": "v"}}, []document.Object{{{"q", "r"}}}, float32(0.5)}},
 	}
 }
 
 func TestAppendJSON(t *testing.T) {
-	got, err := media.AppendJSON([]byte("x"), document())
+	got, err := document.AppendJSON([]byte("x"), everything())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestAppendJSON(t *testing.T) {
 func TestDocumentsInPython(t *testing.T) {
 	python := testenv.Python(t)
 	dir := t.TempDir()
-	packed, err := media.AppendMsgpack(nil, document())
+	packed, err := document.AppendMsgpack(nil, everything())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ sys.stdout.buffer.write(safe_json_dump(document))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := media.AppendJSON(nil, document())
+	want, err := document.AppendJSON(nil, everything())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestDocumentsThatAreNone(t *testing.T) {
 	for name, value := range map[string]any{
 		"struct": struct{}{}, "channel": make(chan int), "inside": []any{map[string]any{"a": complex(1, 2)}}, "deep": deep,
 	} {
-		for _, appender := range []media.Appender{media.AppendJSON, media.AppendMsgpack} {
+		for _, appender := range []document.Appender{document.AppendJSON, document.AppendMsgpack} {
 			if got, err := appender([]byte("x"), value); !errors.Is(err, errdef.ErrUnprocessable) || string(got) != "x" {
 				t.Errorf("%s: %q, %v", name, got, err)
 			}
@@ -107,7 +107,7 @@ func FuzzJSONStrings(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := media.AppendJSON(nil, media.Object{{Key: text, Value: text}})
+		got, err := document.AppendJSON(nil, document.Object{{Key: text, Value: text}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,7 @@
-package media
+// Package document writes documents that are no data (metadata, errors, listings)
+// as JSON and msgpack, and numbers, times and texts as these, or as Python shows
+// them. Everything is appended to a slice that the caller owns; nothing is held.
+package document
 
 import (
 	"fmt"
@@ -18,12 +21,15 @@ type Pair struct {
 // written in the order of its keys, so that equal documents are equal bytes.
 type Object []Pair
 
+// Msgpack is the media type of documents in msgpack.
+const Msgpack = "application/x-msgpack"
+
 // Appender writes one document: [AppendJSON] or [AppendMsgpack].
 type Appender func(dst []byte, document any) ([]byte, error)
 
-// AppenderOf is the one for a media type that [DocumentType] gave.
+// AppenderOf is the one for a media type of documents: [Msgpack], else JSON.
 func AppenderOf(documentType string) Appender {
-	if documentType == typeMsgpack {
+	if documentType == Msgpack {
 		return AppendMsgpack
 	}
 	return AppendJSON

@@ -1,4 +1,4 @@
-package media
+package document
 
 import (
 	"encoding/base64"
@@ -28,19 +28,19 @@ func appendJSON(dst []byte, value any, depth int) ([]byte, error) {
 	case nil:
 		return append(dst, "null"...), nil
 	case bool:
-		return appendBool(dst, v), nil
+		return AppendBool(dst, v), nil
 	case int64:
-		return appendInt(dst, v), nil
+		return AppendInt(dst, v), nil
 	case uint64:
-		return appendUint(dst, v), nil
+		return AppendUint(dst, v), nil
 	case float64:
-		return appendJSONFloat(dst, v, 64), nil
+		return AppendFloat(dst, v, 64), nil
 	case string:
-		return appendJSONString(dst, v), nil
+		return AppendString(dst, v), nil
 	case []byte:
-		return appendDataURI(dst, v), nil
+		return AppendDataURI(dst, v), nil
 	case time.Time:
-		return append(appendISO(append(dst, '"'), v, true), '"'), nil
+		return append(AppendISO(append(dst, '"'), v, true), '"'), nil
 	case []any:
 		return appendJSONList(dst, v, depth)
 	case Object:
@@ -71,7 +71,7 @@ func appendJSONObject(dst []byte, object Object, depth int) ([]byte, error) {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(appendJSONString(dst, pair.Key), ':')
+		dst = append(AppendString(dst, pair.Key), ':')
 		if dst, err = appendJSON(dst, pair.Value, depth+1); err != nil {
 			return nil, err
 		}
@@ -79,16 +79,16 @@ func appendJSONObject(dst []byte, object Object, depth int) ([]byte, error) {
 	return append(dst, '}'), nil
 }
 
-// appendDataURI writes bytes as Tiled does in documents and arrays.
-func appendDataURI(dst, data []byte) []byte {
+// AppendDataURI writes bytes as Tiled does in documents and arrays.
+func AppendDataURI(dst, data []byte) []byte {
 	dst = append(dst, `"data:application/octet-stream;base64,`...)
 	dst = base64.StdEncoding.AppendEncode(dst, data)
 	return append(dst, '"')
 }
 
-// appendJSONString writes a string with its quotes: escapes where JSON demands
+// AppendString writes a string with its quotes: escapes where JSON demands
 // them and nowhere else.
-func appendJSONString[T ~string | ~[]byte](dst []byte, text T) []byte {
+func AppendString[T ~string | ~[]byte](dst []byte, text T) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
 	start := 0

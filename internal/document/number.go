@@ -1,4 +1,4 @@
-package media
+package document
 
 import (
 	"math"
@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-func appendInt(dst []byte, v int64) []byte   { return strconv.AppendInt(dst, v, 10) }
-func appendUint(dst []byte, v uint64) []byte { return strconv.AppendUint(dst, v, 10) }
-func appendBool(dst []byte, v bool) []byte   { return strconv.AppendBool(dst, v) }
+func AppendInt(dst []byte, v int64) []byte   { return strconv.AppendInt(dst, v, 10) }
+func AppendUint(dst []byte, v uint64) []byte { return strconv.AppendUint(dst, v, 10) }
+func AppendBool(dst []byte, v bool) []byte   { return strconv.AppendBool(dst, v) }
 
-// appendPythonBool writes True or False.
-func appendPythonBool(dst []byte, v bool) []byte {
+// AppendPythonBool writes True or False.
+func AppendPythonBool(dst []byte, v bool) []byte {
 	if v {
 		return append(dst, "True"...)
 	}
 	return append(dst, "False"...)
 }
 
-// appendJSONFloat writes the shortest number that reads back the same, with
+// AppendFloat writes the shortest number that reads back the same, with
 // the exponents of orjson, and null for what JSON cannot say. bits is the
 // width that it has to read back in.
-func appendJSONFloat(dst []byte, v float64, bits int) []byte {
+func AppendFloat(dst []byte, v float64, bits int) []byte {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return append(dst, "null"...)
 	}
@@ -35,10 +35,10 @@ func appendJSONFloat(dst []byte, v float64, bits int) []byte {
 	return appendDecimal(dst, v, bits)
 }
 
-// appendPythonFloat writes a number as Python's repr does: nan, inf, 1e-05,
+// AppendPythonFloat writes a number as Python's repr does: nan, inf, 1e-05,
 // 1e+16. bits of 16 and 32 write what numpy's str gives for its narrower
 // types, which turn to exponents at the precision they have.
-func appendPythonFloat(dst []byte, v float64, bits int) []byte {
+func AppendPythonFloat(dst []byte, v float64, bits int) []byte {
 	switch {
 	case math.IsNaN(v):
 		return append(dst, "nan"...)
@@ -119,8 +119,8 @@ func toHalf(v float64) float64 {
 	return math.RoundToEven(v/ulp) * ulp
 }
 
-// fromHalf is the value of the bits of a float16.
-func fromHalf(bits uint16) float64 {
+// FromHalf is the value of the bits of a float16.
+func FromHalf(bits uint16) float64 {
 	fraction, exponent := float64(bits&0x3ff), int(bits>>10&0x1f)
 	var v float64
 	switch exponent {
@@ -140,9 +140,9 @@ func fromHalf(bits uint16) float64 {
 	return v
 }
 
-// fromExtended is the float64 nearest to an 80-bit float of the x87, which is
+// FromExtended is the float64 nearest to an 80-bit float of the x87, which is
 // what numpy's 16-byte floats are on the machines that write them.
-func fromExtended(mantissa uint64, top uint16) float64 {
+func FromExtended(mantissa uint64, top uint16) float64 {
 	exponent := int(top & 0x7fff)
 	var v float64
 	switch {
@@ -159,9 +159,9 @@ func fromExtended(mantissa uint64, top uint16) float64 {
 	return v
 }
 
-// appendISO writes date, time, a fraction of 6 or 9 digits if there is one,
+// AppendISO writes date, time, a fraction of 6 or 9 digits if there is one,
 // and with zone the offset from UTC as +00:00.
-func appendISO(dst []byte, t time.Time, zone bool) []byte {
+func AppendISO(dst []byte, t time.Time, zone bool) []byte {
 	layout := "2006-01-02T15:04:05"
 	switch {
 	case t.Nanosecond() == 0:

@@ -4,9 +4,12 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# How long each fuzz target runs, and the arguments of the Python suites.
+# How long each fuzz target runs, when a package's Go tests have hung, the arguments
+# of the Python suites and how many run at a time.
 FUZZTIME ?= 3s
+TIMEOUT ?= 10m
 PYTEST ?=
+WORKERS ?= 2
 PORT ?= 8000
 
 .PHONY: help build demo setup check vet lint fmt test test-go test-native test-race test-cache test-python test-long fuzz bench bench-quick clean
@@ -45,16 +48,16 @@ fmt: ## format the Go and Python code
 	.venv/bin/ruff format tests bench
 
 test-go: ## run the Go tests
-	go test ./...
+	go test -timeout $(TIMEOUT) ./...
 
 test-native: build ## run the Go tests of what is read with C libraries
 	@if [ -x bin/terrazzo-host ]; then \
 		CGO_ENABLED=1 go vet -tags native ./cmd/terrazzo-host ./internal/formats/native/... && \
-		CGO_ENABLED=1 go test -tags native ./cmd/terrazzo-host ./internal/formats/native/...; \
+		CGO_ENABLED=1 go test -timeout $(TIMEOUT) -tags native ./cmd/terrazzo-host ./internal/formats/native/...; \
 	elif [[ ",$${TEST_MUST_RUN:-}," == *,native,* ]]; then echo "no bin/terrazzo-host, and TEST_MUST_RUN names native"; exit 1; fi
 
 test-race: ## run the Go tests of what is concurrent with the race detector
-	go test -race $$(tools/concurrent)
+	go test -timeout $(TIMEOUT) -race $$(tools/concurrent)
 
 test-cache: ## run the Go tests of the read path with no data cache, with one of 1 MiB, and without its code
 	tools/test-cache
@@ -64,12 +67,17 @@ fuzz: ## run each fuzz target for FUZZTIME (3s)
 
 test-python: build ## compare with the real Tiled, and open the web page in a browser
 	@tools/setup python node
-	.venv/bin/python -m pytest tests $(PYTEST)
+	.venv/bin/python -m pytest tests -n $(WORKERS) $(PYTEST)
 
 test: setup vet lint test-go test-native test-race test-cache fuzz test-python ## everything, in seconds per fuzz target
 
-test-long: ## everything, with full counts and a minute per fuzz target
-	TERRAZZO_TEST_LONG=1 $(MAKE) test FUZZTIME=60s PYTEST=--long
+# The parts of `make test` whose counts can be full, in their order.
+LONG := test-go test-native test-race fuzz test-python
+
+test-long: setup $(LONG:%=long-%) ## everything, with full counts and a minute per fuzz target: hours
+
+$(LONG:%=long-%): long-%: ## one of its parts: long-test-go, long-test-python ...
+	TERRAZZO_TEST_LONG=1 $(MAKE) $* FUZZTIME=60s TIMEOUT=6h PYTEST="--long --timeout=10800 $(PYTEST)"
 
 # The benchmarks in their order. BENCH has flags for each: `make bench BENCH=--quick`.
 BENCH ?=

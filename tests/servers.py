@@ -4,6 +4,7 @@ All listen on loopback. Output goes to tests/out/logs/, one file per server.
 """
 
 import atexit
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -12,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import httpx
@@ -101,6 +103,14 @@ def _indexed(log, port):
     return b"Indexing complete." in log.read_bytes()
 
 
+def listening(log, port):
+    try:
+        with socket.create_connection(("127.0.0.1", port), 1):
+            return True
+    except OSError:
+        return False
+
+
 def _healthy(log, port):
     try:
         with socket.create_connection(("127.0.0.1", port), 1):
@@ -123,9 +133,35 @@ def terrazzo(folder, *flags, public=True, name="terrazzo", env=None):
         raise RuntimeError(f"{TERRAZZO} is missing: run `make build`")
     port = free_port()
     command = [TERRAZZO, "serve", "directory", folder, "--port", port, "--api-key", KEY]
+    if size := os.environ.get("TERRAZZO_TEST_DATA_CACHE"):
+        command += ["--data-cache", size]
     if public:
         command.append("--public")
     return start(name, [*command, *flags], port, _healthy, env)
+
+
+def proxy(origin, *flags, name="proxy", port=None):
+    port = port or free_port()
+    return start(name, [TERRAZZO, "proxy", origin, "--listen", f"127.0.0.1:{port}", *flags], port, listening)
+
+
+@contextlib.contextmanager
+def trap(port):
+    """Takes the port of a server that is gone; yields what came to it, which must be nothing."""
+    came = []
+    with socket.create_server(("127.0.0.1", port)) as listener:
+
+        def accept():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, address = listener.accept()
+                    came.append(address)
+                    connection.close()
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield came
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 def under_test(folder, *flags, **options):

@@ -6,15 +6,17 @@ fresh checkout does not have: there, and so in CI, every answer is new.
 """
 
 import atexit
+import os
 import pickle
 
 import httpx
 
 
 class Answers:
-    def __init__(self, path):
-        self.path = path
-        self.known = pickle.loads(path.read_bytes()) if path.exists() else {}
+    def __init__(self, folder):
+        self.path = folder / f"{os.environ.get('PYTEST_XDIST_WORKER', 'all')}.pickle"
+        self.own = load(self.path)
+        self.known = {key: answer for path in folder.glob("*.pickle") for key, answer in load(path).items()}
         self.news = 0
         atexit.register(self.save)
 
@@ -27,7 +29,7 @@ class Answers:
         if key not in self.known:
             base, response = ask()
             headers = [(k, v) for k, v in response.headers.raw if k.lower() != b"content-encoding"]
-            self.known[key] = base, response.status_code, headers, response.content
+            self.known[key] = self.own[key] = base, response.status_code, headers, response.content
             self.news += 1
             if self.news % 500 == 0:
                 self.save()
@@ -39,4 +41,10 @@ class Answers:
     def save(self):
         if self.news:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_bytes(pickle.dumps(self.known))
+            whole = self.path.with_suffix(".new")
+            whole.write_bytes(pickle.dumps(self.own))
+            whole.replace(self.path)
+
+
+def load(path):
+    return pickle.loads(path.read_bytes()) if path.exists() else {}

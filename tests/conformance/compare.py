@@ -22,6 +22,7 @@ import pyarrow
 import pyarrow.parquet
 import servers
 import tifffile
+import variants
 import world
 from differences import DIFFERENCES
 from PIL import Image
@@ -109,6 +110,7 @@ def same(path, params=None, headers=None, *, method="GET", body=None, ordered=Tr
         report(request, ours, unexplained)
         lines = "\n  ".join(map(str, unexplained[:12]))
         raise AssertionError(f"{request.target}\n  {lines}\n  {request.curl(ours)}")
+    variants.check(request, tiled, answer, ordered, pair and pair[0])
     return answer
 
 

@@ -8,18 +8,12 @@ those that it accepts, and without --long only for those that `quick=` accepts.
 import os
 
 import pytest
-import servers
 import world
 
 # The client reads this once: the real server's 500s are no reason to try ten times.
 os.environ["TILED_RETRY_ATTEMPTS"] = "2"
 
 FAMILIES = {"node": None, "array": "array", "table": "table", "container": "container"}
-
-
-def pytest_configure(config):
-    servers.OUT.mkdir(exist_ok=True)
-    (servers.OUT / "unexplained.txt").write_text("")
 
 
 def pytest_generate_tests(metafunc):
@@ -32,11 +26,6 @@ def pytest_generate_tests(metafunc):
                     nodes = [node for node in nodes if marker.kwargs["quick"](node)]
             assert nodes, "no node fits: the test would test nothing"
             metafunc.parametrize(name, nodes, ids=[node.path for node in nodes])
-
-
-def pytest_collection_modifyitems(items):
-    # The check of the table of differences has to see all comparisons.
-    items.sort(key=lambda item: "test_compat_page" in item.nodeid)
 
 
 @pytest.fixture

@@ -641,6 +641,12 @@ DIFFERENCES = [
 ]
 
 
+def unmet(met):
+    """What the rows are about that are not among the numbers of those that were met."""
+    met = set(met)
+    return [d.about for i, d in enumerate(DIFFERENCES) if i not in met]
+
+
 # Differences that no request of the suite can show, or that it leaves out of
 # every comparison.
 NOTES = [

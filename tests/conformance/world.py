@@ -1,9 +1,11 @@
 """What the conformance suite compares: two servers over one folder of files."""
 
 import dataclasses
+import fcntl
 import functools
 import hashlib
 import pathlib
+import shutil
 
 import answers
 import make
@@ -51,16 +53,18 @@ def fixtures():
     """The folder of files, made again only when its generator has changed."""
     target = servers.OUT / "fixtures"
     stamp = servers.OUT / "fixtures.stamp"
-    if not stamp.exists() or stamp.read_text() != digest():
-        make.main(target)
-        stamp.write_text(digest())
+    with (servers.OUT / "fixtures.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the other workers wait
+        if not stamp.exists() or stamp.read_text() != digest():
+            make.main(target)
+            stamp.write_text(digest())
     return target
 
 
 @functools.cache
 def remembered():
     """What the real Tiled answered to earlier runs over the same files."""
-    return answers.Answers(servers.OUT / "answers" / f"{digest()}.pickle")
+    return answers.Answers(servers.OUT / "answers" / digest())
 
 
 @functools.cache
@@ -91,6 +95,32 @@ def private():
     return servers.tiled(folder, public=False, name="tiled_private"), servers.under_test(
         folder, public=False, name="under_test_private"
     )
+
+
+@functools.cache
+def without_cache():
+    """Terrazzo that keeps no block: each one is read anew."""
+    return servers.terrazzo(fixtures() / "shared", "--data-cache", "0", name="without_cache")
+
+
+@functools.cache
+def small_cache():
+    """Terrazzo whose cache holds 1 MiB of blocks, and gives up most of them."""
+    return servers.terrazzo(fixtures() / "shared", "--data-cache", "1MiB", name="small_cache")
+
+
+@functools.cache
+def proxies(origin, private):
+    """The real Tiled behind the proxy, and what that holds served without Tiled.
+
+    Without Tiled no right can be proven: what is private is kept apart by key.
+    """
+    disk = servers.OUT / "proxy" / origin.rpartition(":")[2]
+    shutil.rmtree(disk, ignore_errors=True)
+    flags = ["--disk", disk, *(["--authorize", "key"] if private else [])]
+    proxy = servers.proxy(origin, *flags)
+    # What is held is held for the address that clients used.
+    return proxy, servers.proxy(origin, *flags, "--offline", "--base", proxy.url, name="proxy_offline")
 
 
 @functools.cache

@@ -6,9 +6,14 @@ import (
 	"time"
 )
 
-func AppendInt(dst []byte, v int64) []byte   { return strconv.AppendInt(dst, v, 10) }
+// AppendInt appends a whole number in decimal.
+func AppendInt(dst []byte, v int64) []byte { return strconv.AppendInt(dst, v, 10) }
+
+// AppendUint appends a whole number in decimal.
 func AppendUint(dst []byte, v uint64) []byte { return strconv.AppendUint(dst, v, 10) }
-func AppendBool(dst []byte, v bool) []byte   { return strconv.AppendBool(dst, v) }
+
+// AppendBool appends true or false.
+func AppendBool(dst []byte, v bool) []byte { return strconv.AppendBool(dst, v) }
 
 // AppendPythonBool writes True or False.
 func AppendPythonBool(dst []byte, v bool) []byte {

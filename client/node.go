@@ -107,6 +107,9 @@ func (n *Node) WithSources(ctx context.Context) (*Node, error) {
 // Again asks for the node as it is now.
 func (n *Node) Again(ctx context.Context) (*Node, error) { return n.client.open(ctx, n.Path, nil) }
 
+// Formats are the media types that the server offers for nodes of this family.
+func (n *Node) Formats() []string { return n.client.about.Formats[string(n.Family)] }
+
 // node makes a Node of a resource document. A structure of an array or table that
 // cannot be read is errdef.ErrUnprocessable; of other families it is left alone.
 func (c *Client) node(path []string, doc map[string]any) (*Node, error) {

@@ -28,8 +28,9 @@ type exportCommand struct {
 // Help is printed by --help.
 func (*exportCommand) Help() string {
 	return `Into a folder: arrays as .npy, tables as files of --table, metadata as .json beside them.
-Into a folder that ends in .zarr: arrays and metadata as Zarr 2. Into a file: what the server
-makes of the whole container, if it has the format (HDF5, say).
+Into a folder that ends in .zarr: arrays and metadata as Zarr 2. Into a file that ends in
+.h5, .hdf5 or .nxs: HDF5, as the server makes it, or else made here. Into another file: what
+the server makes of the whole container, if it has the format.
 
 Examples:
 
@@ -58,6 +59,9 @@ func (c *exportCommand) export(ctx context.Context, p *Program) error {
 		progress := newProgress(p, c.Quiet)
 		defer progress.done()
 		ext := filepath.Ext(c.Output)
+		if isHDF5(ext) {
+			return toFile(p, c.Output, func(w io.Writer) error { return c.toHDF5(ctx, p, n, w, progress) })
+		}
 		if ext != "" && ext != ".zarr" {
 			return toFile(p, c.Output, func(w io.Writer) error {
 				return n.Export(ctx, &shownWriter{w: w, g: progress}, strings.TrimPrefix(ext, "."), "")

@@ -140,14 +140,7 @@ func writeArray(ctx context.Context, w *shownWriter, a *client.Array, slice stri
 			return err
 		}
 	}
-	grid := ndslice.Grid{Shape: a.Shape(), Block: make([]int64, len(a.Shape()))}
-	for i, axis := range a.ArrayStructure.Chunks {
-		grid.Block[i] = 1
-		if len(axis) > 0 {
-			grid.Block[i] = max(1, axis[0])
-		}
-	}
-	for window := range sel.Windows(item, windowBytes, grid) {
+	for window := range sel.Windows(item, windowBytes, chunkGrid(a)) {
 		b, err := a.ReadBytes(ctx, window.String())
 		if err != nil {
 			return err
@@ -157,6 +150,18 @@ func writeArray(ctx context.Context, w *shownWriter, a *client.Array, slice stri
 		}
 	}
 	return nil
+}
+
+// chunkGrid is the grid by which windows are cut.
+func chunkGrid(a *client.Array) ndslice.Grid {
+	grid := ndslice.Grid{Shape: a.Shape(), Block: make([]int64, len(a.Shape()))}
+	for i, axis := range a.ArrayStructure.Chunks {
+		grid.Block[i] = 1
+		if len(axis) > 0 {
+			grid.Block[i] = max(1, axis[0])
+		}
+	}
+	return grid
 }
 
 // npyHeader is the head of a file of numpy's format, version 1 or 2.

@@ -68,5 +68,6 @@ func ask(ctx context.Context, address, credentials string, next http.RoundTrippe
 	if who.UUID == "" {
 		return "", nil
 	}
-	return "principal:" + who.UUID, nil
+	// As `terrazzo login` is told it: so one cache serves the command line and this proxy.
+	return "principal:" + strings.ReplaceAll(who.UUID, "-", ""), nil
 }

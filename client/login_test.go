@@ -4,14 +4,18 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/terrazzo-data/terrazzo/client"
 	"github.com/terrazzo-data/terrazzo/errdef"
+	"github.com/terrazzo-data/terrazzo/internal/testenv"
 )
 
 // accounts is a server of a Tiled with accounts: as much of it as logging in needs.
@@ -157,5 +161,53 @@ func TestDeviceLogin(t *testing.T) {
 		if err := c.Logout(t.Context(), client.Tokens{Refresh: refresh}); err != nil {
 			t.Errorf("%s: %v", refresh, err)
 		}
+	}
+}
+
+// TestLoginOnTiled logs in to the real Tiled with a password, outlives the access token,
+// and is out after the logout.
+func TestLoginOnTiled(t *testing.T) {
+	t.Parallel()
+	s := testenv.TiledConfig(t, fmt.Sprintf(`
+authentication:
+  providers:
+  - provider: toy
+    authenticator: tiled.authenticators:DictionaryAuthenticator
+    args: {users_to_passwords: {alice: secret1}}
+  secret_keys: ["SECRET"]
+  access_token_max_age: 1
+database: {uri: "sqlite:///%s", init_if_not_exists: true}
+trees: [{path: /, tree: "tiled.examples.generated_minimal:tree"}]
+`, filepath.Join(t.TempDir(), "auth.db")))
+	anonymous, err := client.Connect(t.Context(), s.URL, quick)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := anonymous.Login(t.Context(), "", "alice", "wrong"); !errors.Is(err, errdef.ErrUnauthenticated) {
+		t.Errorf("wrong password: %v", err)
+	}
+	tokens, err := anonymous.Login(t.Context(), "", "alice", "secret1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	renewed := 0
+	session := client.NewSession(anonymous, tokens, func(t client.Tokens) error { renewed++; tokens = t; return nil })
+	c, err := client.Connect(t.Context(), s.URL, client.WithAuthorizer(session), quick)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for begun := time.Now(); time.Since(begun) < 3*time.Second; { // three lives of an access token
+		if who, err := c.WhoAmI(t.Context()); err != nil || len(who.Names) != 1 || who.Names[0] != "alice" {
+			t.Fatalf("%+v, error %v", who, err)
+		}
+	}
+	if renewed == 0 {
+		t.Error("no token was renewed")
+	}
+	if err := anonymous.Logout(t.Context(), tokens); err != nil {
+		t.Error(err)
+	}
+	if _, err := client.NewSession(anonymous, tokens, nil).Authorization(t.Context(), true); !errors.Is(err, errdef.ErrUnauthenticated) {
+		t.Errorf("a session that is over: %v", err)
 	}
 }

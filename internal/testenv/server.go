@@ -42,6 +42,22 @@ func Tiled(tb testing.TB, dir string, flags ...string) *Server {
 	return s
 }
 
+// TiledConfig serves what a configuration file of the real Tiled says, and returns when
+// it listens.
+func TiledConfig(tb testing.TB, config string) *Server {
+	tb.Helper()
+	tiled := filepath.Join(filepath.Dir(Python(tb)), "tiled")
+	file := filepath.Join(tb.TempDir(), "config.yml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		tb.Fatalf("testenv: %v", err)
+	}
+	port := freePort(tb)
+	s := start(tb, "Uvicorn running on", tiled, "serve", "config", file, "--port", port)
+	s.Addr = net.JoinHostPort("127.0.0.1", port)
+	s.URL = "http://" + s.Addr
+	return s
+}
+
 // Redis starts an empty Redis that keeps nothing on disk, with more
 // configuration as flags ("--maxmemory", "100mb"). URL is for Redis clients.
 func Redis(tb testing.TB, flags ...string) *Server {

@@ -204,7 +204,8 @@ def row(options, found, origin, name):
     ]
     plain = "Go, no cache" if name in GO else "no cache"
     crossed, seconds = middle(name, near, "bytes"), middle(name, far, "seconds")
-    cells.append(f"{middle(plain, near, 'bytes') / crossed:.1f}× fewer" if crossed else "–")
+    none = "no bytes" if found[origin, name, near]["bytes"] else "–"
+    cells.append(f"{middle(plain, near, 'bytes') / crossed:.1f}× fewer" if crossed else none)
     theirs = middle("Tiled's Cache()", far, "seconds")
     cells.append(f"{theirs / seconds:.1f}× faster" if seconds and theirs else "–")
     return f"| {name} | {' | '.join(cells)} |"

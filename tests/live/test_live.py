@@ -26,7 +26,7 @@ NATIVE = servers.ROOT / "internal" / "formats" / "native"
 WRITER = """
 import sys, time, h5py, numpy
 path, frames, pause = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
-with h5py.File(path, "w", libver=("v110", "v110")) as file:
+with h5py.File(path, "w", libver="latest") as file:
     d = file.create_dataset("d", (0, 128, 128), maxshape=(None, 128, 128), chunks=(1, 128, 128), dtype="<i4", compression="gzip")
     file.swmr_mode = True
     print(0, flush=True)

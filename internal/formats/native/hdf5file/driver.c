@@ -12,6 +12,12 @@
 
 #include "_cgo_export.h"
 
+#define MAX_ADDRESS ((haddr_t)(((uint64_t)1 << 63) - 1))
+
+// TZ_OLD says that the library is older than HDF5 2, and is shown what it
+// knows of newer files.
+#define TZ_OLD (H5_VERS_MAJOR < 2)
+
 typedef struct {
 	H5FD_t base;
 	int fd;
@@ -19,6 +25,8 @@ typedef struct {
 	dev_t device;
 	ino_t inode;
 	uintptr_t handle;
+	int beyond;   // indexes are shown beyond the file's end
+	haddr_t next; // what follows the metadata read last
 } tz_file;
 
 static tz_counts counts;
@@ -91,8 +99,10 @@ static int compare(const H5FD_t *a, const H5FD_t *b) {
 
 static herr_t query(const H5FD_t *f, unsigned long *flags) {
 	(void)f;
-	*flags = H5FD_FEAT_AGGREGATE_METADATA | H5FD_FEAT_ACCUMULATE_METADATA | H5FD_FEAT_DATA_SIEVE | H5FD_FEAT_AGGREGATE_SMALLDATA |
-		H5FD_FEAT_SUPPORTS_SWMR_IO;
+	*flags = H5FD_FEAT_AGGREGATE_METADATA | H5FD_FEAT_DATA_SIEVE | H5FD_FEAT_AGGREGATE_SMALLDATA | H5FD_FEAT_SUPPORTS_SWMR_IO;
+#if !TZ_OLD
+	*flags |= H5FD_FEAT_ACCUMULATE_METADATA; // what is translated has to be read from its beginning
+#endif
 #ifdef H5FD_FEAT_DEFAULT_VFD_COMPATIBLE
 	*flags |= H5FD_FEAT_DEFAULT_VFD_COMPATIBLE;
 #endif
@@ -101,7 +111,7 @@ static herr_t query(const H5FD_t *f, unsigned long *flags) {
 
 static haddr_t get_eoa(const H5FD_t *f, H5FD_mem_t type) {
 	(void)type;
-	return ((const tz_file *)f)->eoa;
+	return ((const tz_file *)f)->beyond ? MAX_ADDRESS : ((const tz_file *)f)->eoa;
 }
 
 static herr_t set_eoa(H5FD_t *f, H5FD_mem_t type, haddr_t addr) {
@@ -123,11 +133,7 @@ static herr_t get_handle(H5FD_t *f, hid_t fapl, void **handle) {
 	return 0;
 }
 
-static herr_t read_file(H5FD_t *base, H5FD_mem_t type, hid_t dxpl, haddr_t addr, size_t size, void *to) {
-	(void)type;
-	(void)dxpl;
-	tz_file *f = (tz_file *)base;
-	char *p = to;
+static herr_t read_bytes(tz_file *f, haddr_t addr, size_t size, char *p) {
 	int64_t start = now();
 	herr_t result = 0;
 	if ((off_t)addr < 0 || (off_t)(addr + size) < 0) return -1;
@@ -150,6 +156,25 @@ static herr_t read_file(H5FD_t *base, H5FD_mem_t type, hid_t dxpl, haddr_t addr,
 		size -= (size_t)n;
 	}
 	counts.wait_ns += now() - start;
+	return result;
+}
+
+static herr_t read_file(H5FD_t *base, H5FD_mem_t type, hid_t dxpl, haddr_t addr, size_t size, void *to) {
+	(void)dxpl;
+	tz_file *f = (tz_file *)base;
+#if TZ_OLD
+	if (f->beyond && addr >= (haddr_t)1 << 61) {
+		terrazzoShow(f->handle, f->fd, addr, to, size);
+		return 0;
+	}
+#endif
+	herr_t result = read_bytes(f, addr, size, to);
+#if TZ_OLD
+	if (result < 0 || type == H5FD_MEM_DRAW || size == 0) return result;
+	const char first = *(const char *)to;
+	if ((first == 'O' || first == 'F' || addr == f->next) && terrazzoPatch(f->handle, f->fd, addr, to, size)) f->beyond = 1;
+	f->next = addr + size;
+#endif
 	return result;
 }
 
@@ -177,7 +202,7 @@ static const H5FD_class_t driver = {
 	.value = (H5FD_class_value_t)601,
 #endif
 	.name = "terrazzo",
-	.maxaddr = (haddr_t)(((uint64_t)1 << 63) - 1),
+	.maxaddr = MAX_ADDRESS,
 	.fc_degree = H5F_CLOSE_WEAK,
 	.fapl_size = sizeof(uintptr_t),
 	.fapl_get = get_info,

@@ -26,6 +26,7 @@ import (
 
 	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/errdef"
+	"github.com/terrazzo-data/terrazzo/internal/formats/native/hdf5compat"
 )
 
 // library is the HDF5 library with the files it has open. Its state is used on
@@ -121,7 +122,9 @@ type file struct {
 	handle cgo.Handle
 	// open are the stamps of what it has open, by descriptor.
 	open map[int]held
-	sets map[uint64]*set
+	// older show what an older library knows of them, by descriptor.
+	older map[int]*hdf5compat.Translator
+	sets  map[uint64]*set
 	// paths are those of all objects, by address, once that was asked for.
 	paths map[uint64]string
 	// netcdf is what the file is as a NetCDF data set, once that was asked for.
@@ -155,6 +158,7 @@ func terrazzoOpen(handle C.uintptr_t, name *C.char) C.int {
 func terrazzoClosed(handle C.uintptr_t, fd C.int) {
 	if f, ok := cgo.Handle(handle).Value().(*file); ok {
 		delete(f.open, int(fd))
+		delete(f.older, int(fd))
 	}
 }
 
@@ -226,7 +230,7 @@ func (l *library) file(place adapter.Place) (*file, error) {
 	f := l.files[place.Path]
 	if f == nil {
 		l.room()
-		f = &file{lib: l, place: place, open: make(map[int]held), sets: make(map[uint64]*set)}
+		f = &file{lib: l, place: place, open: make(map[int]held), older: make(map[int]*hdf5compat.Translator), sets: make(map[uint64]*set)}
 		if err := f.begin(); err != nil {
 			return nil, err
 		}

@@ -60,6 +60,9 @@ type Storage struct {
 	TrustAfter float64 `yaml:"trust_after"`
 	// Revalidate is "stat" or "open"; empty for the default.
 	Revalidate string `yaml:"revalidate"`
+	// Immutable says that what is there never changes, so that clients need
+	// not ask about what they hold. This server asks all the same.
+	Immutable bool `yaml:"immutable"`
 }
 
 // Authentication says who may read.

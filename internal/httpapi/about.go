@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"fmt"
+	"net/http"
 	"net/netip"
 	"strings"
 
@@ -57,15 +58,15 @@ func (c *call) metrics() error {
 	return nil
 }
 
-// class is how far away the client is, as far as a trusted proxy or the
-// connection says.
-func (c *call) class() coding.Class {
-	address, err := netip.ParseAddrPort(c.r.RemoteAddr)
+// Class is how far away the client is, as far as a trusted proxy or the
+// connection says: the content coding of an answer depends on it.
+func (a *API) Class(r *http.Request) coding.Class {
+	address, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return coding.Slow
 	}
 	client := address.Addr()
-	if forwarded := c.r.Header.Get("X-Forwarded-For"); forwarded != "" && c.trusted(c.r) {
+	if forwarded := r.Header.Get("X-Forwarded-For"); forwarded != "" && a.trusted(r) {
 		list := strings.Split(forwarded, ",")
 		if client, err = netip.ParseAddr(strings.TrimSpace(list[len(list)-1])); err != nil {
 			return coding.Slow

@@ -56,6 +56,9 @@ type Options struct {
 	PublicURL string
 	// Proxies are the networks whose forwarded headers are believed.
 	Proxies []netip.Prefix
+	// Immutable tells of the nodes that never change, whose answers clients may
+	// keep without asking; nil for none.
+	Immutable func(path []string) bool
 	// UI holds the files of a web page for /ui/, or is nil.
 	UI fs.FS
 	// MetricsHandler answers the metrics endpoint, or is nil.

@@ -65,13 +65,16 @@ func (c *call) headers(v validator, coding string) {
 		h["Last-Modified"] = values[1:2:2]
 	}
 	h["Cache-Control"] = c.fields.ask
+	if c.Immutable != nil && c.Immutable(c.path) {
+		h["Cache-Control"] = c.fields.forever
+	}
 	h["Terrazzo-Cache-Control"] = c.fields.askOurs
 }
 
 // fields are values of header fields that are the same in all answers. They are
 // shared: whoever changes a field puts another value in its place.
 type fields struct {
-	vary, noStore, ask, askOurs []string
+	vary, noStore, ask, askOurs, forever []string
 }
 
 func newFields(public bool) fields {
@@ -79,9 +82,11 @@ func newFields(public bool) fields {
 		vary: []string{"Accept, Accept-Encoding"}, noStore: []string{"no-store"}, ask: []string{"private, no-cache"},
 		// RFC 9213: what our own cache may do, which asks this handler each time.
 		askOurs: []string{"public, no-cache"},
+		// A year, which is for ever in HTTP (RFC 8246).
+		forever: []string{"private, max-age=31536000, immutable"},
 	}
 	if public {
-		f.ask = []string{"no-cache"}
+		f.ask, f.forever = []string{"no-cache"}, []string{"max-age=31536000, immutable"}
 	}
 	return f
 }

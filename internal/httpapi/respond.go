@@ -34,7 +34,7 @@ const wholeBytes = 1 << 20
 
 // negotiateCoding chooses the coding before anything is read.
 func (c *call) negotiateCoding(mediaType string, size int64) (coding.Coding, error) {
-	return c.Coding.Negotiate(c.acceptEncoding(), mediaType, size, c.class())
+	return c.Coding.Negotiate(c.acceptEncoding(), mediaType, size, c.Class(c.r))
 }
 
 func (c *call) acceptEncoding() string {

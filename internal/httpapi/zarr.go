@@ -270,7 +270,7 @@ func (c *call) zarrChunk(key, separator string, path []string) error {
 		if read.version, err = array.Version(c.ctx, n.desc, sel); err != nil {
 			return err
 		}
-		plain, err := c.Coding.Negotiate("identity", "application/octet-stream", -1, c.class())
+		plain, err := c.Coding.Negotiate("identity", "application/octet-stream", -1, c.Class(c.r))
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 
 	"github.com/terrazzo-data/terrazzo/adapter"
 	"github.com/terrazzo-data/terrazzo/datacache"
@@ -158,6 +159,7 @@ func (s *Server) responses(api *httpapi.API) (http.Handler, error) {
 		CredentialQuery: []string{"api_key"}, CredentialCookies: []string{auth.KeyCookie},
 		NeutralCookies: []string{httpapi.CSRFCookie},
 		Drop:           []string{"Server-Timing", "Cache-Status"},
+		Variant:        func(r *http.Request) string { return strconv.Itoa(int(api.Class(r))) },
 		Strict:         true,
 	})
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -126,13 +127,31 @@ func (s *Server) api(policy *auth.Policy) (httpapi.Options, error) {
 	o := httpapi.Options{
 		Column: columns.Of, Auth: policy, Flight: budget.New(s.split.flight), Media: media.New(), Coding: codings,
 		ResponseLimit: c.ResponseBytesizeLimit, ExactCountLimit: c.ExactCountLimit, ExposeRawAssets: c.ExposeRawAssets,
-		RootPath: c.Listen.RootPath, PublicURL: c.Own.PublicURL, Proxies: proxies, UI: ui, AtOnce: source.AtOnce, Log: s.log, Version: s.program.Version,
+		RootPath: c.Listen.RootPath, PublicURL: c.Own.PublicURL, Proxies: proxies, UI: ui, AtOnce: source.AtOnce, Immutable: immutable(c.Trees), Log: s.log, Version: s.program.Version,
 	}
 	if c.Metrics.Prometheus {
 		o.MetricsHandler = s.Telemetry.Handler()
 	}
 	err = s.Telemetry.Gauge("terrazzo_flight_bytes", "Bytes held by requests that are being answered.", func() float64 { return float64(o.Flight.Used()) })
 	return o, err
+}
+
+// immutable tells which nodes lie in trees that are declared to never change.
+func immutable(trees []config.Tree) func(path []string) bool {
+	var prefixes [][]string
+	for _, t := range trees {
+		if t.Args.Storage.Immutable {
+			prefixes = append(prefixes, strings.FieldsFunc(t.Path, func(r rune) bool { return r == '/' }))
+		}
+	}
+	if prefixes == nil {
+		return nil
+	}
+	return func(path []string) bool {
+		return slices.ContainsFunc(prefixes, func(prefix []string) bool {
+			return len(path) >= len(prefix) && slices.Equal(path[:len(prefix)], prefix)
+		})
+	}
 }
 
 // networks reads the list of proxies that are believed.

@@ -8,12 +8,18 @@ those that it accepts, and without --long only for those that `quick=` accepts.
 import os
 
 import pytest
+import variants
 import world
 
 # The client reads this once: the real server's 500s are no reason to try ten times.
 os.environ["TILED_RETRY_ATTEMPTS"] = "2"
 
 FAMILIES = {"node": None, "array": "array", "table": "table", "container": "container"}
+
+
+def pytest_configure(config):
+    if config.getoption("--long"):
+        variants.EVERY = 1
 
 
 def pytest_generate_tests(metafunc):

@@ -65,3 +65,43 @@ func (m *marks) count() int {
 	defer m.mu.Unlock()
 	return len(m.byPath)
 }
+
+// suspects are the files that are being read alone, to find out whether it is
+// they who end hosts.
+type suspects struct {
+	mu     sync.Mutex
+	byPath map[string]chan struct{} // closed when it is known
+}
+
+// begin says that a file is read alone until end is called. If it is already,
+// it returns what is closed when that ends.
+func (s *suspects) begin(path string) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known := s.byPath[path]; known != nil {
+		return known
+	}
+	if s.byPath == nil {
+		s.byPath = make(map[string]chan struct{})
+	}
+	s.byPath[path] = make(chan struct{})
+	return nil
+}
+
+func (s *suspects) end(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.byPath[path])
+	delete(s.byPath, path)
+}
+
+// wait returns what is closed when it is known what a file does; nil if it is
+// no suspect.
+func (s *suspects) wait(path string) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known := s.byPath[path]; known != nil {
+		return known
+	}
+	return nil
+}

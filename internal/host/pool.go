@@ -30,6 +30,10 @@ type Options struct {
 	Processes, PerProcess int
 	// Deadline bounds each request (60 s).
 	Deadline time.Duration
+	// Patience is how long a host may compute without an answer to anybody
+	// while more than one wait for it (3 s): whoever computes without an end
+	// holds up the rest, since a C library does one thing at a time.
+	Patience time.Duration
 	// Memory is how much a host may hold before it is replaced, in bytes;
 	// 0 means any amount.
 	Memory int64
@@ -47,6 +51,9 @@ func (o Options) settled() Options {
 	}
 	if o.Deadline <= 0 {
 		o.Deadline = time.Minute
+	}
+	if o.Patience <= 0 {
+		o.Patience = 3 * time.Second
 	}
 	if o.Fresh <= 0 {
 		o.Fresh = 3 * time.Second
@@ -77,6 +84,8 @@ type Pool struct {
 	spawner *spawner
 	seed    maphash.Seed
 	marks   marks
+	// suspects are the paths that are being read alone.
+	suspects suspects
 	// alone is held by those who read in a fresh process of their own.
 	alone     chan struct{}
 	admitted  chan struct{}
@@ -108,7 +117,8 @@ func Start(opts Options) (*Pool, error) {
 		return nil, fmt.Errorf("host: folder for sockets: %w", err)
 	}
 	p := &Pool{opts: opts.settled(), dir: dir, spawner: newSpawner(), seed: maphash.MakeSeed(), loose: make(map[*process]struct{})}
-	p.alone = make(chan struct{}, p.opts.Processes)
+	// Some who compute until their deadline leave room for others.
+	p.alone = make(chan struct{}, 2*p.opts.Processes)
 	p.admitted = make(chan struct{}, p.opts.Processes*p.opts.PerProcess)
 	for range p.opts.Processes {
 		p.slots = append(p.slots, &slot{})
@@ -195,31 +205,63 @@ type job struct {
 
 // do runs a job. An error that the host answered comes back as an error.
 func (p *Pool) do(ctx context.Context, j job) (Reply, []byte, error) {
-	if err := p.marks.check(j.path, j.name); err != nil {
+	if err := p.verdict(ctx, j, p.suspects.wait); err != nil {
 		return Reply{}, nil, err
 	}
+	reply, body, end, err := p.shared(ctx, j, true)
+	if end == crowded {
+		reply, body, end, err = p.shared(ctx, j, false)
+	}
+	switch end {
+	case answered:
+		return settled(reply, body, err, j)
+	case left, none:
+		return Reply{}, nil, err
+	case slept:
+		return Reply{}, nil, fmt.Errorf("%s: the disk did not answer within %s: %w", j.name, p.opts.Deadline, errdef.ErrUnavailable)
+	default: // lost, crowded or burnt
+		return p.once(ctx, j)
+	}
+}
+
+// verdict waits while the file is being read alone, which suspected tells, and
+// says whether it was set aside.
+func (p *Pool) verdict(ctx context.Context, j job, suspected func(path string) (known <-chan struct{})) error {
+	for {
+		if err := p.marks.check(j.path, j.name); err != nil {
+			return err
+		}
+		known := suspected(j.path)
+		if known == nil {
+			return nil
+		}
+		select {
+		case <-known:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// shared runs a job in a host that has others as well. A host that was ended
+// because it computed while others waited says crowded the first time.
+func (p *Pool) shared(ctx context.Context, j job, first bool) (Reply, []byte, end, error) {
 	select {
 	case p.admitted <- struct{}{}:
 		defer func() { <-p.admitted }()
 	case <-ctx.Done():
-		return Reply{}, nil, ctx.Err()
+		return Reply{}, nil, none, ctx.Err()
 	}
 	s, proc, err := p.take(ctx, j.path)
 	if err != nil {
-		return Reply{}, nil, err
+		return Reply{}, nil, none, err
 	}
 	reply, body, end, err := p.attempt(ctx, proc, j)
 	p.give(s, proc, end)
-	switch end {
-	case answered:
-		return settled(reply, body, err, j)
-	case left:
-		return Reply{}, nil, err
-	case slept:
-		return Reply{}, nil, fmt.Errorf("%s: the disk did not answer within %s: %w", j.name, p.opts.Deadline, errdef.ErrUnavailable)
-	default: // lost or burnt
-		return p.once(ctx, j)
+	if end == lost && first && proc.crowded.Load() {
+		end = crowded
 	}
+	return reply, body, end, err
 }
 
 // settled is what the asker gets of an answer.
@@ -243,6 +285,8 @@ const (
 	lost                // the host died, or had to be ended
 	burnt               // the time was used up by computing
 	slept               // the time was used up by waiting for the disk
+	crowded             // the host was ended for the sake of those who waited
+	none                // there was none
 )
 
 // attempt runs a job in one process, and ends the process if it hangs.
@@ -261,6 +305,7 @@ func (p *Pool) attempt(ctx context.Context, proc *process, j job) (Reply, []byte
 		request := *j.request
 		if reply, body, err = c.call(timed, &request, j.token, j.place); err == nil {
 			proc.put(c)
+			proc.answers.Add(1)
 			p.counts.requests.Add(1)
 			return reply, body, answered, nil
 		}
@@ -284,21 +329,28 @@ func (p *Pool) attempt(ctx context.Context, proc *process, j job) (Reply, []byte
 	return Reply{}, nil, answered, err
 }
 
-// stopEvery is how often a process with a request is looked at.
+// stopEvery is how often a process with a request is looked at, at least.
 const stopEvery = time.Second
 
-// watch ends a process that somebody has stopped, until the returned function
-// is called.
+// watch ends a process that somebody has stopped, and one that computes for too
+// long while others wait, until the returned function is called.
 func (p *Pool) watch(ctx context.Context, proc *process) func() {
 	done := make(chan struct{})
 	var all sync.WaitGroup
 	all.Go(func() {
-		ticker := time.NewTicker(stopEvery)
+		ticker := time.NewTicker(min(stopEvery, p.opts.Patience/3))
 		defer ticker.Stop()
+		_, cpu := condition(proc.pid)
+		quiet := silence{since: time.Now(), answers: proc.answers.Load(), cpu: cpu}
 		for {
 			select {
 			case <-ticker.C:
-				if state, _ := condition(proc.pid); state == 'T' {
+				state, cpu := condition(proc.pid)
+				if state == 'T' {
+					p.end(proc)
+				}
+				if quiet.exceeds(p.opts.Patience, proc, cpu) {
+					proc.crowded.Store(true)
 					p.end(proc)
 				}
 			case <-done:
@@ -312,6 +364,25 @@ func (p *Pool) watch(ctx context.Context, proc *process) func() {
 		close(done)
 		all.Wait()
 	}
+}
+
+// silence is since when a process has answered nobody, and what it had computed
+// until then.
+type silence struct {
+	since   time.Time
+	answers int64
+	cpu     time.Duration
+}
+
+// exceeds says whether a process has computed for so long, without an answer to
+// anybody, while more than one wait.
+func (s *silence) exceeds(patience time.Duration, proc *process, cpu time.Duration) bool {
+	if n := proc.answers.Load(); n != s.answers || proc.inflight.Load() < 2 {
+		*s = silence{time.Now(), n, cpu}
+		return false
+	}
+	// On a busy machine what computes may have got little of it.
+	return time.Since(s.since) >= patience && cpu-s.cpu >= patience/4
 }
 
 // end kills a process that hangs. Its place is free at once: a process that
@@ -328,15 +399,16 @@ func (p *Pool) end(proc *process) {
 
 // once runs a job, whose host was lost, in a fresh process of its own.
 func (p *Pool) once(ctx context.Context, j job) (Reply, []byte, error) {
+	// Another who reads it alone may find out.
+	if err := p.verdict(ctx, j, p.suspects.begin); err != nil {
+		return Reply{}, nil, err
+	}
+	defer p.suspects.end(j.path)
 	select {
 	case p.alone <- struct{}{}:
 		defer func() { <-p.alone }()
 	case <-ctx.Done():
 		return Reply{}, nil, ctx.Err()
-	}
-	// Another who waited may have found out.
-	if err := p.marks.check(j.path, j.name); err != nil {
-		return Reply{}, nil, err
 	}
 	p.counts.retried.Add(1)
 	proc, err := p.fresh()

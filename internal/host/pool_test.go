@@ -298,6 +298,45 @@ func TestHang(t *testing.T) {
 	}
 }
 
+// TestCrowded: files that compute without an end hold up nobody who reads others,
+// however many ask for them, and are marked.
+func TestCrowded(t *testing.T) {
+	b := newBench(t, host.Options{Processes: 2, Deadline: 5 * time.Second, Patience: 300 * time.Millisecond, Fresh: 1})
+	var burning sync.WaitGroup
+	var marked atomic.Int64
+	for i := range 3 {
+		burn := b.file(t, fmt.Sprintf("burn%c.script", 'a'+i), "burn")
+		for range 4 {
+			burning.Go(func() {
+				if _, err := read(t.Context(), burn, 0); errors.Is(err, errdef.ErrUnprocessable) {
+					marked.Add(1)
+				} else {
+					t.Errorf("%v", err)
+				}
+			})
+		}
+	}
+	var reading sync.WaitGroup
+	for i := range 12 {
+		good := b.file(t, fmt.Sprintf("good%c.script", 'a'+i), "fine")
+		reading.Go(func() {
+			for range 3 {
+				if data, err := read(t.Context(), good, 1); err != nil || data[0] != 2 {
+					t.Errorf("%v, %v", data, err)
+				}
+			}
+		})
+	}
+	reading.Wait()
+	if n := marked.Load(); n > 0 {
+		t.Errorf("the others waited until %d were marked", n)
+	}
+	burning.Wait()
+	if s := b.pool.Stats(); s.Marked != 3 || s.Crashed != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // TestCancel: who goes away gets his own error, and the host stays.
 func TestCancel(t *testing.T) {
 	b := newBench(t, host.Options{Processes: 1})

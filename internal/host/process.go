@@ -34,8 +34,10 @@ type process struct {
 	state *os.ProcessState
 	// killed says that we ended it.
 	killed atomic.Bool
-	// inflight are the requests it has now.
-	inflight atomic.Int64
+	// crowded says that we did because it held up others.
+	crowded atomic.Bool
+	// inflight are the requests it has now, answers how many it has answered.
+	inflight, answers atomic.Int64
 	// looked is when its memory was looked at last.
 	looked atomic.Int64
 

@@ -53,7 +53,9 @@ var (
 func New(w *Wall, m *Memory, f adapter.Format, item Item, inside []string) *Node {
 	n := &Node{wall: w, memory: m, format: f, item: item, inside: inside}
 	h := sha256.New()
-	hashText(h, m.salt, item.Tree, item.Path, f.Kind().Name, item.Dir)
+	// Another library may read what this one refuses, or read it otherwise.
+	kind := f.Kind()
+	hashText(h, m.salt, item.Tree, item.Path, kind.Name, kind.Reads, kind.Missing, item.Dir)
 	hashText(h, item.Names...)
 	hashText(h, "")
 	hashText(h, inside...)

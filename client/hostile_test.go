@@ -31,10 +31,10 @@ func TestRedirects(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
-			switch {
-			case r.URL.Path == "/api/v1/":
+			switch r.URL.Path {
+			case "/api/v1/":
 				http.Redirect(w, r, "/api/v1/here", status)
-			case r.URL.Path == "/api/v1/here":
+			case "/api/v1/here":
 				_, _ = io.WriteString(w, aboutText)
 			default:
 				http.Redirect(w, r, thief.URL+r.URL.Path, status)

@@ -9,9 +9,6 @@ const (
 	// rowBytes is how large a row (a frame of a stack) may be to stay in one
 	// piece where there are no chunks.
 	rowBytes = 4 << 20
-	// liveBytes is the aim along an axis along which the data set grows just
-	// now: a block that is not full yet is read anew each time it has grown.
-	liveBytes = 64 << 10
 )
 
 // joined are the extents of blocks that are made of whole chunks: as many as

@@ -20,6 +20,10 @@ import (
 	"github.com/terrazzo-data/terrazzo/structure"
 )
 
+// liveBytes is the aim along an axis along which the data set grows just now: a
+// block that is not full yet is read anew each time it has grown.
+const liveBytes = 64 << 10
+
 // blockShape is how the array is cut, chunk being that of the whole array.
 func blockShape(shape, chunk []int64, item int64, n notes) []int64 {
 	if n.Rank == 0 || len(shape) < n.Rank && n.Chunk == nil {

@@ -543,15 +543,6 @@ DIFFERENCES = [
         r"client",
     ),
     Difference(
-        "Formats that About lists",
-        "also awkward, ragged, sparse, xarray and XDI",
-        "those that this program serves",
-        "the list says what works",
-        r"client test_root",
-        r"client",
-        lambda tiled, ours: set(ours) < set(tiled),
-    ),
-    Difference(
         "Types of Parquet and Arrow columns",
         "as pandas makes them: whole numbers with gaps become floats, text `large_string`, bytes text",
         "as the file has them",

@@ -124,7 +124,8 @@ def walk(middle):
 
 
 def rate(middle):
-    return f"{middle['rate']:.0f}/s, {middle['cpu']:.2f} ms"
+    failed = f", {middle['failed']:.0f} failed" if middle["failed"] else ""
+    return f"{middle['rate']:.0f}/s, {middle['cpu']:.2f} ms{failed}"
 
 
 def size(middle):
@@ -153,9 +154,9 @@ def run_rate(server, paths, connections, seconds):
         if time.monotonic() - begun < PATIENCE:
             ask(path)
     got = load.drive(server, paths, PLAIN, seconds=seconds, connections=connections, out=OUT)
-    if got.bad:
+    if got.bad and server.name.startswith("terrazzo"):
         raise RuntimeError(f"{server.name}: {got.bad} bad answers")
-    return {"rate": got.rate, "cpu": got.cpu}
+    return {"rate": got.rate, "cpu": got.cpu, "failed": got.bad}
 
 
 def cases(server, options):

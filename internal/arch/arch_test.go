@@ -47,7 +47,7 @@ var may = map[string][]string{
 	"internal/formats/*":              below("internal/blosc", "internal/ipcmeta"),
 	"internal/formats/all":            below("internal/formats/*"),
 	"internal/formats/imagefile/jpeg": {"errdef"},
-	"internal/formats/native/*":       below("internal/formats/native/hdf5compat", "internal/formats/tiffmeta"),
+	"internal/formats/native/*":       below("internal/formats/native/hdf5compat", "internal/formats/tiffmeta", "internal/hdf5"),
 	"internal/hdf5":                   {"errdef", "structure"},
 	"internal/host":                   vocabulary,
 	"internal/httpapi":                below("internal/auth", "internal/blosc", "internal/budget", "internal/catalog", "internal/coding", "internal/document", "internal/media"),

@@ -156,10 +156,11 @@ func (a *Attribute) pointers(count int64) []byte {
 	return b
 }
 
-// checked appends the check sum of metadata (V.A): Jenkins' lookup3.
-func checked(b []byte) []byte { return u32(b, int64(lookup3(b))) }
+// checked appends the check sum of metadata.
+func checked(b []byte) []byte { return u32(b, int64(Checksum(b))) }
 
-func lookup3(key []byte) uint32 {
+// Checksum is that of metadata (V.A): Jenkins' lookup3.
+func Checksum(key []byte) uint32 {
 	a := 0xdeadbeef + uint32(len(key)) //nolint:gosec // modulo 2^32
 	b, c := a, a
 	for len(key) > 12 {

@@ -23,6 +23,8 @@ import (
 	"encoding/binary"
 	"io"
 	"sort"
+
+	"github.com/terrazzo-data/terrazzo/internal/hdf5"
 )
 
 // Beyond is the first address of what is shown in its old form. What became
@@ -222,7 +224,7 @@ func beyond(addr uint64) uint64 {
 // sealed appends the checksum of p. Where the bytes it was made of were wrong,
 // it is wrong too: they are being written, and the library looks again.
 func sealed(p []byte, right bool) []byte {
-	sum := lookup3(p)
+	sum := hdf5.Checksum(p)
 	if !right {
 		sum = ^sum
 	}
@@ -232,7 +234,7 @@ func sealed(p []byte, right bool) []byte {
 // checked says whether the last 4 bytes of p are its checksum.
 func checked(p []byte) bool {
 	n := len(p) - 4
-	return n >= 0 && binary.LittleEndian.Uint32(p[n:]) == lookup3(p[:n])
+	return n >= 0 && binary.LittleEndian.Uint32(p[n:]) == hdf5.Checksum(p[:n])
 }
 
 // number reads an unsigned little-endian number of up to 8 bytes.

@@ -3,6 +3,8 @@ package hdf5compat
 import (
 	"bytes"
 	"encoding/binary"
+
+	"github.com/terrazzo-data/terrazzo/internal/hdf5"
 )
 
 // The messages of object headers (section IV.A.2) that are looked at.
@@ -98,7 +100,7 @@ func (t *Translator) patchMessages(whole []byte, at int, ordered bool) (beyond b
 		}
 	}
 	if changed {
-		binary.LittleEndian.PutUint32(whole[end:], lookup3(whole[:end]))
+		binary.LittleEndian.PutUint32(whole[end:], hdf5.Checksum(whole[:end]))
 	}
 	return beyond
 }

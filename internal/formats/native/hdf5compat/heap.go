@@ -1,6 +1,10 @@
 package hdf5compat
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/terrazzo-data/terrazzo/internal/hdf5"
+)
 
 // heapHead is the length of what precedes the objects of a direct block of a
 // fractal heap (section III.G) as object headers have it: signature, version,
@@ -18,7 +22,7 @@ func patchHeap(p []byte) {
 	sum := p[heapHead-4 : heapHead]
 	was := binary.LittleEndian.Uint32(sum)
 	clear(sum)
-	if lookup3(p) != was {
+	if hdf5.Checksum(p) != was {
 		binary.LittleEndian.PutUint32(sum, was)
 		return
 	}
@@ -29,5 +33,5 @@ func patchHeap(p []byte) {
 		}
 		at++
 	}
-	binary.LittleEndian.PutUint32(sum, lookup3(p))
+	binary.LittleEndian.PutUint32(sum, hdf5.Checksum(p))
 }

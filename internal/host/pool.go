@@ -118,7 +118,7 @@ func Start(opts Options) (*Pool, error) {
 	}
 	p := &Pool{opts: opts.settled(), dir: dir, spawner: newSpawner(), seed: maphash.MakeSeed(), loose: make(map[*process]struct{})}
 	// Some who compute until their deadline leave room for others.
-	p.alone = make(chan struct{}, 2*p.opts.Processes)
+	p.alone = make(chan struct{}, 4*p.opts.Processes)
 	p.admitted = make(chan struct{}, p.opts.Processes*p.opts.PerProcess)
 	for range p.opts.Processes {
 		p.slots = append(p.slots, &slot{})
